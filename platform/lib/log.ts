@@ -22,6 +22,8 @@ export type LogOptions = {
 }
 
 const levels: readonly Level[] = ['debug', 'info', 'warn', 'error']
+/** What could steer a terminal, in a path from outside for example; tabs and line ends may stay. */
+const control = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g
 const colours: Record<Level, string> = { debug: '\x1b[2m', info: '\x1b[36m', warn: '\x1b[33m', error: '\x1b[31m' }
 
 export function createLog(options: LogOptions): Log {
@@ -53,6 +55,7 @@ function asText(level: Level, message: string, fields: Fields, time: Date): stri
   const pairs = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value, printable)}`)
+    .map((pair) => pair.replace(control, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`))
   const clock = time.toISOString().slice(11, 19)
   return `${clock} ${colours[level]}${level.padEnd(5)}\x1b[0m ${message}\x1b[2m${pairs.join('')}\x1b[0m\n`
 }

@@ -90,13 +90,13 @@ export function parseScale(
   return { ref: { name, namespace: namespaceOf(json, queryNamespace) }, replicas }
 }
 
-/** A `Secret` body. `rawValue` (base64) wins over `value`; one of them must be there unless `isValueOptional`. */
+/** A `Secret` body. `rawValue` (base64) wins over `value`; one of them must be there. */
 export function parseSecret(body: unknown): Secret {
   const json = asObject(body, 'the request body')
   const ref = secretRef(json)
   const raw = text(json, 'rawValue')
   if (raw) {
-    if (!/^[A-Za-z0-9+/]*={0,2}$/.test(raw)) {
+    if (raw.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(raw)) {
       throw new BrambleError('INVALID', `rawValue of secret ${ref.name} is not base64`)
     }
     return { ...ref, value: Buffer.from(raw, 'base64') }
