@@ -1,0 +1,125 @@
+/** The whole route table. `/function` never reaches Express; everything under `/system` is closed by default. */
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BrambleError, httpStatusOf } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import type { Provider } from '../provider/provider.ts'
+import { createAuthCheck, type Credentials } from './auth.ts'
+import { refuse } from './call.ts'
+import type { Invoke } from './invoke.ts'
+import { parseFunctionPath } from './path.ts'
+import { deleteFunction, deployFunction, getFunction, listFunctions, type FunctionsDeps } from './system/functions.ts'
+import { getInfo, type Version } from './system/info.ts'
+import { streamLogs } from './system/logs.ts'
+import {
+  createNamespace, deleteNamespace, getNamespace, listNamespaces, updateNamespace,
+} from './system/namespaces.ts'
+import { scaleFunction } from './system/scale.ts'
+import { createSecret, deleteSecret, listSecrets, updateSecret } from './system/secrets.ts'
+
+export type ServerDeps = {
+  readonly provider: Provider
+  readonly invoke: Invoke
+  readonly credentials: Credentials | undefined
+  readonly version: Version
+  readonly isReady: () => boolean
+  readonly functions: FunctionsDeps
+  readonly count: (method: string, path: string, status: number, seconds: number) => void
+  readonly log: Log
+}
+
+/** Largest JSON body of `/system`; secrets of 1 MiB in base64 fit. */
+const SYSTEM_BODY_LIMIT = '2mb'
+
+/** Paths that answer without credentials; all others outside `/function` ask for them. */
+const open = new Set(['/', '/healthz'])
+
+export function createRequestListener(deps: ServerDeps): (req: IncomingMessage, res: ServerResponse) => void {
+  const { provider, invoke, functions, log } = deps
+  const app: Express = express()
+  app.disable('x-powered-by').disable('etag').set('query parser', 'simple').set('case sensitive routing', true)
+  app.use(measure(deps.count))
+  app.use(authenticate(deps.credentials))
+  app.use(express.json({ limit: SYSTEM_BODY_LIMIT, type: () => true, strict: false }))
+
+  app.get('/', (_req, res) => { res.type('text').send('Bramble: functions answer at /function/NAME, the API is at /system\n') })
+  app.get('/healthz', (_req, res) => { res.status(deps.isReady() ? 200 : 503).type('text').send(deps.isReady() ? 'OK' : 'not ready') })
+
+  app.get('/system/functions', listFunctions(functions))
+  app.post('/system/functions', deployFunction(functions, 'create'))
+  app.put('/system/functions', deployFunction(functions, 'update'))
+  app.delete('/system/functions', deleteFunction(functions))
+  app.get('/system/function/:name', getFunction(functions))
+  app.post('/system/scale-function/:name', scaleFunction(provider))
+  app.get('/system/secrets', listSecrets(provider))
+  app.post('/system/secrets', createSecret(provider))
+  app.put('/system/secrets', updateSecret(provider))
+  app.delete('/system/secrets', deleteSecret(provider))
+  app.get('/system/namespaces', listNamespaces(provider))
+  app.post('/system/namespace/', createNamespace(provider))
+  app.get('/system/namespace/:name', getNamespace(provider))
+  app.put('/system/namespace/:name', updateNamespace(provider))
+  app.delete('/system/namespace/:name', deleteNamespace(provider))
+  app.get('/system/logs', streamLogs(provider))
+  app.get('/system/info', getInfo(provider.info, deps.version))
+
+  app.use((req) => { throw new BrambleError('NOT_FOUND', `nothing is served at ${req.method} ${req.path}`) })
+  app.use(answerError(log))
+
+  return (req, res) => {
+    const url = req.url ?? ''
+    if (!url.startsWith('/function/')) {
+      app(req, res)
+      return
+    }
+    try {
+      const path = parseFunctionPath(url)
+      if (path !== undefined) invoke.handle(req, res, path)
+    } catch (error) {
+      if (httpStatusOf(error) === 500) log.error('call failed', { error: stackOf(error) })
+      refuse(req, res, error)
+    }
+  }
+}
+
+function authenticate(credentials: Credentials | undefined): RequestHandler {
+  const isKnown = createAuthCheck(credentials)
+  return (req, res, next) => {
+    if (open.has(req.path) || isKnown(req.headers.authorization)) return next()
+    res.set('WWW-Authenticate', 'Basic realm="Restricted"')
+    throw new BrambleError('UNAUTHORIZED', 'invalid credentials')
+  }
+}
+
+function measure(count: ServerDeps['count']): RequestHandler {
+  return (req, res, next) => {
+    const startedMs = performance.now()
+    res.on('close', () => {
+      // By route, not by path: names in paths would make series without end.
+      const route: unknown = req.route
+      const path = typeof route === 'object' && route !== null && 'path' in route ? String(route.path) : 'other'
+      count(req.method, path, res.statusCode, (performance.now() - startedMs) / 1000)
+    })
+    next()
+  }
+}
+
+function answerError(log: Log): ErrorRequestHandler {
+  return (error: unknown, req, res, _next) => {
+    const translated = error instanceof BrambleError ? error : translate(error)
+    if (translated === undefined) log.error('request failed', { method: req.method, path: req.path, error: stackOf(error) })
+    refuse(req, res, translated ?? error)
+  }
+}
+
+/** Express and its body parser mark what is the client's fault with a 4xx `status`. */
+function translate(error: unknown): BrambleError | undefined {
+  if (!(error instanceof Error) || !('status' in error) || typeof error.status !== 'number') return undefined
+  if (error.status === 413) return new BrambleError('TOO_LARGE', `the request body is larger than ${SYSTEM_BODY_LIMIT}`, { cause: error })
+  if (error.status < 400 || error.status > 499) return undefined
+  return new BrambleError('INVALID', `the request cannot be read: ${error.message}`, { cause: error })
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error)
+}

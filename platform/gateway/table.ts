@@ -1,0 +1,103 @@
+/**
+ * Who serves what, kept ready for the next call: fed with `RouteChange` messages, asked by name. It counts the calls
+ * of each replica, and tells when one that has left its route has none any more.
+ */
+import { createFunctionSeries, type FunctionSeries } from '../metrics/invocations.ts'
+import { serviceName } from '../openfaas/names.ts'
+import { DEFAULT_NAMESPACE, type FunctionRef } from '../openfaas/types.ts'
+import type { Endpoint, RouteChange } from '../provider/provider.ts'
+
+/** One replica as the data path sees it. */
+export type Replica = {
+  readonly endpoint: Endpoint
+  inFlight: number
+  failures: number
+  asideUntilMs: number
+  isDraining: boolean
+  /** Gives the pooled connections back; set with the first call. */
+  close: (() => void) | undefined
+}
+
+/** One function as the data path sees it. */
+export type Target = {
+  readonly ref: FunctionRef
+  readonly series: FunctionSeries
+  wantedReplicas: number
+  replicas: Replica[]
+  isRemoved: boolean
+  /** Calls that wait for the next change of the route. */
+  readonly waiting: Set<() => void>
+}
+
+export type Table = {
+  apply(change: RouteChange): void
+  /** By `NAME` (default namespace) or `NAME.NAMESPACE`. */
+  find(name: string): Target | undefined
+  targets(): Iterable<Target>
+  acquire(replica: Replica): void
+  release(replica: Replica): void
+}
+
+export function createTable(deps: { readonly onDrained: (instance: string) => void }): Table {
+  const byName = new Map<string, Target>()
+  const byService = new Map<string, Target>()
+
+  const retire = (replica: Replica): void => {
+    replica.isDraining = true
+    if (replica.inFlight === 0) finish(replica)
+  }
+  const finish = (replica: Replica): void => {
+    replica.close?.()
+    replica.close = undefined
+    deps.onDrained(replica.endpoint.instance)
+  }
+
+  return {
+    apply({ ref, route }) {
+      const key = serviceName(ref)
+      const present = byService.get(key)
+      if (route === undefined) {
+        if (present === undefined) return
+        byService.delete(key)
+        byName.delete(key)
+        if (ref.namespace === DEFAULT_NAMESPACE) byName.delete(ref.name)
+        present.isRemoved = true
+        for (const replica of present.replicas.splice(0)) retire(replica)
+        wakeAll(present)
+        return
+      }
+      const target = present ?? {
+        ref, series: createFunctionSeries(key), wantedReplicas: 0, replicas: [], isRemoved: false, waiting: new Set(),
+      }
+      if (present === undefined) {
+        byService.set(key, target)
+        byName.set(key, target)
+        if (ref.namespace === DEFAULT_NAMESPACE) byName.set(ref.name, target)
+      }
+      target.wantedReplicas = route.replicas
+      const old = new Map(target.replicas.map((replica) => [replica.endpoint.instance, replica]))
+      target.replicas = route.endpoints.map((endpoint) => old.get(endpoint.instance) ?? createReplica(endpoint))
+      for (const replica of target.replicas) old.delete(replica.endpoint.instance)
+      for (const replica of old.values()) retire(replica)
+      wakeAll(target)
+    },
+    find: (name) => byName.get(name),
+    targets: () => byService.values(),
+    acquire: (replica) => { replica.inFlight++ },
+    release(replica) {
+      replica.inFlight--
+      if (replica.isDraining && replica.inFlight === 0) finish(replica)
+    },
+  }
+}
+
+function createReplica(endpoint: Endpoint): Replica {
+  return { endpoint, inFlight: 0, failures: 0, asideUntilMs: 0, isDraining: false, close: undefined }
+}
+
+function wakeAll(target: Target): void {
+  if (target.waiting.size === 0) return
+  const waiting = [...target.waiting]
+  target.waiting.clear()
+  for (const resume of waiting) resume()
+}
