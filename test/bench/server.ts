@@ -46,7 +46,7 @@ export async function runLoad(options: LoadOptions, file: 'load.ts' | 'load-webs
   }
 }
 
-async function firstLine(child: ChildProcess): Promise<string> {
+export async function firstLine(child: ChildProcess): Promise<string> {
   let text = ''
   return new Promise((resolve, reject) => {
     child.stdout?.on('data', (chunk: Buffer) => {

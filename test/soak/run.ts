@@ -1,0 +1,44 @@
+/** `npm run soak [-- NAME…]`: long runs that look for calls that fail while the platform changes under load. */
+import { buildFunctions } from '../bench/build-functions.ts'
+import { show, showTable } from '../bench/statistics.ts'
+import { rolling, type RollingPlan } from './rolling.ts'
+
+type Soak = (functionsDir: string) => Promise<boolean>
+
+const RATE_PER_SECOND = 200
+const SECONDS = 60
+
+/** The demonstration: what is asked of `hello`, and of a function that works for 50 ms, so that kills hit calls. */
+const soaks: Readonly<Record<string, Soak>> = {
+  rolling: () => showRolling({ bundle: 'hello', ...demonstration }),
+  'rolling-busy': (functionsDir) => showRolling({ functionsDir, bundle: 'busy', ...demonstration }),
+}
+
+const demonstration = { ratePerSecond: RATE_PER_SECOND, seconds: SECONDS, redeploys: 10, replicas: 5, killEverySeconds: 5 }
+
+async function showRolling(plan: RollingPlan): Promise<boolean> {
+  console.log(`\n${plan.bundle}: ${plan.ratePerSecond} calls/s for ${plan.seconds} s, ${plan.redeploys} new versions, ` +
+    `1 -> ${plan.replicas} -> 1 replicas, a process killed each ${plan.killEverySeconds} s`)
+  const startMs = Date.now()
+  const report = await rolling({
+    ...plan, note: (text) => console.log(`${((Date.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}`),
+  })
+  console.log(showTable('calls', ['', 'sent', 'good', 'failed', 'p50 ms', 'p99 ms', 'max ms'],
+    [['GET', report.get] as const, ['POST', report.post] as const].map(([name, { good, failed, p50Ms, p99Ms, maxMs }]) => [
+      name, show(good + failed), show(good), show(failed), show(p50Ms, 2), show(p99Ms, 2), show(maxMs, 1),
+    ])))
+  console.log(`kills: ${report.kills}; POST calls lost with a killed process: ${report.lost}; ` +
+    `other failures (goal 0): ${JSON.stringify(report.unexplained)}; ` +
+    `one replica of the last version in the end: ${report.isSettled ? 'yes' : 'NO'}`)
+  if (report.lost > 0) console.log(`lost, as their callers saw it: ${JSON.stringify(report.post.failures)}`)
+  return report.isSettled && Object.keys(report.unexplained).length === 0
+}
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(soaks)
+for (const name of names) {
+  if (soaks[name] === undefined) throw new Error(`no soak is called ${name}; there are ${Object.keys(soaks).join(', ')}`)
+}
+await using functions = await buildFunctions()
+for (const name of names) {
+  if (!await soaks[name]?.(functions.folder)) process.exitCode = 1
+}
