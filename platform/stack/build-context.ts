@@ -44,11 +44,10 @@ export function buildContext(stack: StackFile, one: StackFunction, template: Tem
     { from: handler, to: template.handlerFolder, except: NOT_SOURCE },
     ...stack.copy.map((path) => {
       const from = resolveInStack(stack, path)
-      if (isOutside(stack.folder, from) && isOutside(stack.cwd, from)) {
-        throw new BrambleError('INVALID', `configuration.copy: ${path} is outside the project`)
-      }
+      const home = [stack.folder, stack.cwd].find((folder) => !isOutside(folder, from))
+      if (home === undefined) throw new BrambleError('INVALID', `configuration.copy: ${path} is outside the project`)
       if (!existsSync(from)) throw new BrambleError('INVALID', `configuration.copy: ${path} does not exist`)
-      return { from, to: join(template.handlerFolder, path), except: [] }
+      return { from, to: join(template.handlerFolder, relative(home, from)), except: [] }
     }),
   ]
 }

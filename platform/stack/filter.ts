@@ -35,7 +35,7 @@ function globPattern(glob: string): RegExp {
 
 function regexPattern(text: string): RegExp {
   try {
-    return new RegExp(text, 'v')
+    return new RegExp(text, 'u')
   } catch (cause) {
     throw new BrambleError('INVALID', `--regex "${text}" is not a regular expression`, { cause })
   }

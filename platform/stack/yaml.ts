@@ -1,5 +1,5 @@
 /** YAML whose every value knows its place, so that an error reads `FILE:LINE:COLUMN: what is wrong`. */
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type Document } from 'yaml'
+import { isAlias, isCollection, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type Document } from 'yaml'
 import { BrambleError } from '../lib/errors.ts'
 import { substitute, SubstitutionError, type Variables } from './substitute.ts'
 
@@ -88,8 +88,9 @@ function offsetOf(document: Document.Parsed, path: YamlPath, part: 'key' | 'valu
       node = parent.items[step]
     } else break
     const isLastKey = part === 'key' && depth === path.length - 1
-    const isEmpty = isScalar(node) && node.value === null
-    const shown = (isLastKey || isEmpty || !isNode(node)) && isNode(key) ? key : node
+    // A value on the line of its key is shown itself; a block below it, or nothing, is shown by the key.
+    const isOnLine = isAlias(node) || (isScalar(node) ? node.value !== null : isCollection(node) && node.flow === true)
+    const shown = (isLastKey || !isOnLine) && isNode(key) ? key : node
     if (isNode(shown) && shown.range) offset = shown.range[0]
   }
   return offset
