@@ -7,8 +7,8 @@
  * every file appears whole or not at all. Folders of functions that left the stack file stay: other stack files may
  * share them. `--json` prints one JSON object per event, for the `bramble` command.
  */
-import { chmod, copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
-import { watch } from 'node:fs'
+import { chmod, copyFile, mkdir, readdir, readFile, realpath, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -17,10 +17,6 @@ if (Number(process.versions.node.split('.')[0]) < MIN_NODE) {
   console.error(`build.mjs needs Node ${MIN_NODE} or later, this is ${process.version}: use "npm run build", which finds the Node that npm ci installed`)
   process.exit(1)
 }
-/** Editors write in several steps: so long after the last one a change is taken as done. */
-const SETTLE_MS = 25
-/** Errors of one function that are shown; the first ones cause the others. */
-const MAX_ERRORS = 5
 /** CommonJS packages in an ESM bundle (Express) need these; nothing else does. */
 const commonJsNames = [
   [/Dynamic require of/, `import{createRequire as __bramble_require}from'node:module';const require=__bramble_require(import.meta.url);`],
@@ -49,7 +45,10 @@ const esbuild = await import('esbuild').catch(() => fail('esbuild is not install
 const { readStack, showPath, resolveInStack } = await import('./platform/stack/read-stack.ts')
 const { selectFunctions } = await import('./platform/stack/filter.ts')
 const { buildContext, handlerFolder } = await import('./platform/stack/build-context.ts')
+const { buildMessages } = await import('./platform/stack/build-messages.ts')
 const { handlerFile, BUNDLED_LANG } = await import('./platform/stack/handler-file.ts')
+const { checkImageNames, imageName } = await import('./platform/stack/image-name.ts')
+const { createSourceWatch } = await import('./platform/stack/source-watch.ts')
 const { readTemplate } = await import('./platform/stack/template.ts')
 
 let failures = 0
@@ -59,11 +58,11 @@ try {
   const stack = await loadStack()
   const builds = await Promise.all(stack.selected.map((one) => buildFunction(stack, one)))
   report({ event: 'done', failed: failures, ms: elapsed(startedAt) })
-  if (options.watch) watchForChanges(stack, builds)
+  if (options.watch) await watchForChanges(stack, builds)
 } catch (error) {
   fail(error instanceof Error && error.name.endsWith('Error') && 'code' in error ? error.message : error)
 } finally {
-  await rm(scratch, { recursive: true, force: true })
+  await cleanUp()
 }
 if (failures > 0) process.exitCode = 1
 
@@ -87,8 +86,10 @@ async function loadStack() {
   const stack = await readStack({
     cwd, file: options.yaml, variables: options['no-envsubst'] ? undefined : process.env,
   })
-  for (const message of stack.warnings) report({ event: 'warning', message })
-  return { ...stack, selected: selectFunctions(stack.functions, { filter: options.filter, regex: options.regex, names }) }
+  for (const message of stack.warnings) report({ event: 'warning', messages: [message] })
+  const selected = selectFunctions(stack.functions, { filter: options.filter, regex: options.regex, names })
+  checkImageNames(selected)
+  return { ...stack, selected }
 }
 
 /** Never throws: what is wrong with one function is reported, and the others are built. */
@@ -107,7 +108,7 @@ async function buildFunction(stack, one) {
   } catch (error) {
     build.isBroken = true
     failures++
-    report({ event: 'failed', function: one.name, messages: messagesOf(error, one, build.folder) })
+    report({ event: 'failed', function: one.name, messages: messagesOf(error, placeOf(build)) })
   }
   return build
 }
@@ -115,7 +116,7 @@ async function buildFunction(stack, one) {
 async function bundleFunction(stack, one, build) {
   const handler = handlerFile(build.folder, one)
   build.inputs.add(handler)
-  const target = join(outFolder, one.name)
+  const target = join(outFolder, imageName(one))
   const { outputFiles, metafile, warnings } = await esbuild.build({
     ...bundleSettings,
     stdin: {
@@ -128,9 +129,13 @@ async function bundleFunction(stack, one, build) {
     alias: { '@bramble/runtime': join(root, 'template', 'node-ts', 'runtime', 'runtime.ts') },
   })
   for (const path of Object.keys(metafile.inputs)) build.inputs.add(resolve(cwd, path))
-  for (const warning of warnings) report({ event: 'warning', message: describe(warning, one, build.folder) })
+  for (const message of buildMessages(warnings, placeOf(build))) report({ event: 'warning', messages: [message] })
   const isChanged = await writeBundle(outputFiles, stack.folder)
   return { bytes: (await stat(join(target, 'index.mjs'))).size, isChanged }
+}
+
+function placeOf({ one, folder }) {
+  return { function: one.name, folder: showPath(folder ?? '', cwd), entry: ENTRY }
 }
 
 /** Another language: the build context as it is, for a program that `fprocess` names. */
@@ -141,7 +146,7 @@ async function copyFunction(stack, one) {
     if (isOptional) return undefined
     throw error
   })
-  const target = join(outFolder, one.name)
+  const target = join(outFolder, imageName(one))
   const wanted = new Set()
   let isChanged = false
   for (const { from, to, except } of buildContext(stack, one, template)) {
@@ -161,7 +166,7 @@ async function copyFunction(stack, one) {
 
 async function buildPlatform() {
   const began = performance.now()
-  await Promise.all(Object.entries(programs).map(async ([name, entry]) => {
+  await Promise.all(Object.entries(programs).filter(([, e]) => existsSync(join(root, e))).map(async ([name, entry]) => {
     const outfile = join(root, 'dist', `${name}.mjs`)
     const { outputFiles } = await esbuild.build({
       ...bundleSettings, entryPoints: [join(root, entry)], outfile, plugins: [platformApart],
@@ -200,13 +205,7 @@ async function writeIfChanged(path, text) {
 }
 
 async function copyIfChanged(from, to) {
-  const [source, target] = await Promise.all([lstat(from), lstat(to).catch(() => undefined)])
-  if (source.isSymbolicLink()) {
-    const link = await readlink(from)
-    if (target?.isSymbolicLink() && await readlink(to) === link) return false
-    await appear(to, (draft) => symlink(link, draft))
-    return true
-  }
+  const [source, target] = await Promise.all([stat(from), stat(to).catch(() => undefined)])
   const isSame = target?.isFile() && target.size === source.size && target.mode === source.mode
     && Math.abs(target.mtimeMs - source.mtimeMs) < 1
   if (isSame) return false
@@ -226,51 +225,33 @@ async function appear(path, write) {
   await rename(draft, path)
 }
 
-async function* filesBelow(path, except) {
-  const info = await lstat(path).catch(() => undefined)
-  if (!info) return
-  if (!info.isDirectory()) yield path
-  else for (const name of await readdir(path)) if (!except.includes(name)) yield* filesBelow(join(path, name), [])
+/** Links are followed: a bundle holds plain files. `above` are the folders on the way, so that a loop is seen. */
+async function* filesBelow(path, except, above = []) {
+  const info = await stat(path).catch(() => undefined)
+  if (info?.isFile()) yield path
+  if (!info?.isDirectory()) return
+  const real = await realpath(path)
+  if (above.includes(real)) return
+  for (const name of await readdir(path)) if (!except.includes(name)) yield* filesBelow(join(path, name), [], [...above, real])
 }
 
-/** Lines of the form `FILE:LINE:COLUMN: what is wrong: what to do`. */
-function messagesOf(error, one, folder) {
-  if (!Array.isArray(error?.errors)) return [error instanceof Error ? error.message : String(error)]
-  const lines = error.errors.map((problem) => describe(problem, one, folder))
-  const more = lines.length - MAX_ERRORS
-  return more > 0 ? [...lines.slice(0, MAX_ERRORS), `and ${more} more`] : lines
+async function cleanUp() {
+  await rm(scratch, { recursive: true, force: true })
 }
 
-function describe({ text, location }, one, folder) {
-  const place = location ? `${location.file}:${location.line}:${location.column + 1}: ` : ''
-  const [, missing] = /^Could not resolve "([^"]+)"/.exec(text) ?? []
-  if (missing?.startsWith('.') || missing?.startsWith('/')) {
-    return `${place}there is no file ${missing}: correct the path (with its ending, as in "./name.ts")`
-  }
-  if (missing && folder) {
-    const name = missing.split('/').slice(0, missing.startsWith('@') ? 2 : 1).join('/')
-    return `${place}package ${name} is not installed: run "npm install ${name}" in ${showPath(folder, cwd)}`
-  }
-  const [, file, wanted] = /^No matching export in "([^"]+)" for import "([^"]+)"/.exec(text) ?? []
-  if (file && wanted === 'default' && location?.file.endsWith(ENTRY)) {
-    return `${file}:1:1: the handler of function ${one.name} is not exported: write "export default" before it`
-  }
-  if (file) return `${place}${file} exports no "${wanted}": if it is a type, write "import type { ${wanted} }"`
-  return place + text.charAt(0).toLowerCase() + text.slice(1)
+function messagesOf(error, place) {
+  if (Array.isArray(error?.errors)) return buildMessages(error.errors, place)
+  return [error instanceof Error ? error.message : String(error)]
 }
 
-/** Rebuilds what a change touches: its own sources, wherever they lie, and everything when the stack file changes. */
-function watchForChanges(stack, builds) {
-  const watchers = new Map()
-  let changed = new Set()
-  let timer
-  let running = Promise.resolve()
+/** Rebuilds what a change touches: a function's own sources, wherever they lie, and all when the stack file changes. */
+async function watchForChanges(stack, builds) {
+  const settings = () => [stack.path, ...stack.selected.flatMap((one) => one.environmentFiles.map((file) => resolveInStack(stack, file)))]
 
   const update = async (paths) => {
     failures = 0
     const began = performance.now()
-    const settings = [stack.path, ...stack.selected.flatMap((one) => one.environmentFiles.map((file) => resolveInStack(stack, file)))]
-    const isNewStack = settings.some((path) => paths.has(path))
+    const isNewStack = settings().some((path) => paths.has(path))
     if (isNewStack) {
       stack = await loadStack()
       report({ event: 'stack' })
@@ -281,40 +262,21 @@ function watchForChanges(stack, builds) {
     }))
     report({ event: 'done', failed: failures, ms: elapsed(began) })
   }
-  const settle = () => {
-    const paths = changed
-    changed = new Set()
-    running = running
-      .then(() => update(paths))
-      .catch((error) => report({ event: 'failed', messages: messagesOf(error) }))
-      .then(refresh)
-  }
-  const refresh = async () => {
-    await rm(scratch, { recursive: true, force: true })
-    const folders = new Set([dirname(stack.path)])
-    for (const one of stack.selected) for (const file of one.environmentFiles) folders.add(dirname(resolveInStack(stack, file)))
+  const follow = async () => {
+    const folders = new Set(settings().map(dirname))
     for (const build of builds) {
       for (const path of build.inputs) if (!path.includes(`${sep}node_modules${sep}`)) folders.add(dirname(path))
-      for await (const folder of foldersBelow(build.folder ?? resolve(stack.folder, build.one.handler ?? '.', '..'))) folders.add(folder)
+      for await (const folder of foldersBelow(build.folder)) folders.add(folder)
     }
-    for (const [folder, watcher] of watchers) if (!folders.has(folder)) { watcher.close(); watchers.delete(folder) }
-    for (const folder of folders) if (!watchers.has(folder)) watchFolder(folder)
+    watched.follow(folders)
   }
-  const watchFolder = (folder) => {
-    try {
-      const watcher = watch(folder, (_, name) => {
-        changed.add(join(folder, name ?? ''))
-        clearTimeout(timer)
-        timer = setTimeout(settle, SETTLE_MS)
-      })
-      watcher.on('error', () => { watcher.close(); watchers.delete(folder) })
-      watchers.set(folder, watcher)
-    } catch {
-      // The folder went away between being listed and being watched; its parent reports when it is back.
-    }
-  }
+  const watched = createSourceWatch((paths) => update(paths)
+    .catch((error) => report({ event: 'failed', messages: messagesOf(error) }))
+    .then(cleanUp)
+    .then(follow))
 
-  void refresh().then(() => report({ event: 'watching' }))
+  await follow()
+  report({ event: 'watching' })
   // The command that started this build is gone when its end of the pipe is.
   if (options.json) process.stdin.on('end', () => process.exit(0)).resume()
 }
@@ -325,6 +287,7 @@ function isTouched(build, paths) {
 }
 
 async function* foldersBelow(folder) {
+  if (folder === undefined) return
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => undefined)
   if (!entries) return
   yield folder
@@ -340,7 +303,7 @@ function report(event) {
       return console.log(`${event.function.padEnd(20)} ${sizeOf(event).padStart(9)} ${String(event.ms).padStart(5)} ms${event.isChanged ? '' : '  unchanged'}`)
     case 'program': return console.log(`${event.file.padEnd(20)} ${sizeOf(event).padStart(9)} ${String(event.ms).padStart(5)} ms`)
     case 'skipped': return console.log(`${event.function.padEnd(20)}   nothing to build`)
-    case 'warning': return console.error(`warning: ${event.message}`)
+    case 'warning': return console.error(`warning: ${event.messages[0]}`)
     case 'failed': return console.error(event.messages.join('\n'))
     case 'watching': return console.log('watching for changes, Ctrl-C ends')
     case 'done': return options.watch ? undefined : console.log(`done in ${event.ms} ms${event.failed ? `, ${event.failed} failed` : ''}`)
