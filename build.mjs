@@ -7,8 +7,8 @@
  * every file appears whole or not at all. Folders of functions that left the stack file stay: other stack files may
  * share them. `--json` prints one JSON object per event, for the `bramble` command.
  */
-import { chmod, copyFile, mkdir, readdir, readFile, realpath, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
-import { existsSync } from 'node:fs'
+import { chmod, copyFile, mkdir, readdir, readFile, realpath, rename, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -17,6 +17,8 @@ if (Number(process.versions.node.split('.')[0]) < MIN_NODE) {
   console.error(`build.mjs needs Node ${MIN_NODE} or later, this is ${process.version}: use "npm run build", which finds the Node that npm ci installed`)
   process.exit(1)
 }
+/** `npx bramble` finds the right Node; whoever runs the file with an old one is told. */
+const OLD_NODE_GUARD = `if(+process.versions.node.split('.')[0]<${MIN_NODE}){console.error('bramble needs Node ${MIN_NODE} or later, this is '+process.version+': use "npx bramble", which finds the Node that npm ci installed');process.exit(1)}`
 /** CommonJS packages in an ESM bundle (Express) need these; nothing else does. */
 const commonJsNames = [
   [/Dynamic require of/, `import{createRequire as __bramble_require}from'node:module';const require=__bramble_require(import.meta.url);`],
@@ -128,6 +130,10 @@ async function bundleFunction(stack, one, build) {
     outfile: join(target, 'index.mjs'),
     alias: { '@bramble/runtime': join(root, 'template', 'node-ts', 'runtime', 'runtime.ts') },
   })
+  // A file without any import or export is taken for CommonJS, whose default export is there but empty.
+  if (metafile.inputs[relative(cwd, handler)]?.format === undefined) {
+    throw new Error(`${showPath(handler, cwd)}:1:1: the handler of function ${one.name} is not exported: write "export default" before it`)
+  }
   for (const path of Object.keys(metafile.inputs)) build.inputs.add(resolve(cwd, path))
   for (const message of buildMessages(warnings, placeOf(build))) report({ event: 'warning', messages: [message] })
   const isChanged = await writeBundle(outputFiles, stack.folder)
@@ -147,52 +153,56 @@ async function copyFunction(stack, one) {
     throw error
   })
   const target = join(outFolder, imageName(one))
-  const wanted = new Set()
-  let isChanged = false
+  /** Target → source: a later part of the context wins. */
+  const wanted = new Map()
   for (const { from, to, except } of buildContext(stack, one, template)) {
-    for await (const file of filesBelow(from, except)) {
-      const path = file === from ? join(target, to) : join(target, to, relative(from, file))
-      if (!wanted.has(path) && await copyIfChanged(file, path)) isChanged = true
-      wanted.add(path)
-    }
+    for await (const file of filesBelow(from, except)) wanted.set(join(target, to, relative(from, file)), file)
   }
+  let isChanged = false
+  // What has gone goes first: a folder may have become a file, or the other way round.
   for await (const path of filesBelow(target, [])) {
     if (wanted.has(path)) continue
     await rm(path)
+    for (let above = dirname(path); above !== target; above = dirname(above)) if (!await rmdir(above).then(() => true, () => false)) break
     isChanged = true
   }
+  for (const [path, file] of wanted) if (await copyIfChanged(file, path)) isChanged = true
   return { files: wanted.size, isChanged }
 }
 
 async function buildPlatform() {
   const began = performance.now()
-  await Promise.all(Object.entries(programs).filter(([, e]) => existsSync(join(root, e))).map(async ([name, entry]) => {
+  const platformApart = {
+    name: 'platform-apart',
+    setup(build) {
+      build.onResolve({ filter: /^\.\.\/main\.ts$/ }, ({ importer, path }) =>
+        resolve(dirname(importer), path) === join(root, programs.platform) ? { path: './platform.mjs', external: true } : undefined)
+    },
+  }
+  await Promise.all(Object.entries(programs).map(async ([name, entry]) => {
     const outfile = join(root, 'dist', `${name}.mjs`)
-    const { outputFiles } = await esbuild.build({
-      ...bundleSettings, entryPoints: [join(root, entry)], outfile, plugins: [platformApart],
-    }).catch((error) => fail(messagesOf(error).join('\n')))
-    await writeBundle(outputFiles, root)
-    if (name === 'bramble') await chmod(outfile, 0o755)
-    report({ event: 'program', file: showPath(outfile, cwd), bytes: (await stat(outfile)).size, ms: elapsed(began) })
+    try {
+      const { outputFiles } = await esbuild.build({
+        ...bundleSettings, entryPoints: [join(root, entry)], outfile, plugins: [platformApart],
+      })
+      await writeBundle(outputFiles, root, name === 'bramble' ? OLD_NODE_GUARD : '')
+      if (name === 'bramble') await chmod(outfile, 0o755)
+      report({ event: 'program', file: showPath(outfile, cwd), bytes: (await stat(outfile)).size, ms: elapsed(began) })
+    } catch (error) {
+      failures++
+      report({ event: 'failed', messages: messagesOf(error) })
+    }
   }))
 }
 
-const platformApart = {
-  name: 'platform-apart',
-  setup(build) {
-    build.onResolve({ filter: /^\.\.\/main\.ts$/ }, ({ importer, path }) =>
-      resolve(dirname(importer), path) === join(root, programs.platform) ? { path: './platform.mjs', external: true } : undefined)
-  },
-}
-
 /** The map first: whoever sees the new bundle finds its map. Answers whether the bundle is another one than before. */
-async function writeBundle(outputFiles, folder) {
+async function writeBundle(outputFiles, folder, guard = '') {
   const code = outputFiles.find(({ path }) => path.endsWith('.mjs'))
   const map = JSON.parse(outputFiles.find(({ path }) => path.endsWith('.map')).text)
   map.sources = map.sources.map((source) => relative(folder, resolve(dirname(code.path), source)).split(sep).join('/'))
-  const banner = commonJsNames.filter(([pattern]) => pattern.test(code.text)).map(([, line]) => line).join('')
+  const banner = guard + commonJsNames.filter(([pattern]) => pattern.test(code.text)).map(([, line]) => line).join('')
   const hashbang = /^#!.*\n/.exec(code.text)?.[0] ?? ''
-  if (banner) map.mappings = map.mappings.replace(/^/, hashbang ? '' : ';')
+  if (banner) map.mappings = `;${map.mappings}`
   const text = banner ? `${hashbang}${banner}\n${code.text.slice(hashbang.length)}` : code.text
   await writeIfChanged(`${code.path}.map`, JSON.stringify(map))
   return writeIfChanged(code.path, text)
@@ -321,6 +331,7 @@ function elapsed(since) {
 /** One line, and the end. */
 function fail(reason) {
   if (typeof reason !== 'string') throw reason
+  rmSync(scratch, { recursive: true, force: true })
   if (options.json) report({ event: 'failed', messages: [reason] })
   else console.error(reason)
   process.exit(1)

@@ -26,6 +26,7 @@ export type Call = {
 
 export type Client = {
   readonly url: string
+  readonly userAgent: string
   /** A call of `/system`; every status comes back but 401, which is `UNAUTHORIZED`. */
   system(method: string, path: string, options?: { query?: Query; json?: unknown }): Promise<Reply>
   /** As `system`, but the body of a 200 is left to the caller, who may wait for it as long as he likes. */
@@ -78,6 +79,7 @@ export function createClient({ url, credentials, userAgent }: ClientOptions): Cl
 
   return {
     url,
+    userAgent,
     open,
     async system(method, path, { query = {}, json } = {}) {
       const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json))

@@ -29,6 +29,8 @@ export type Io = {
   readonly stdout: Writable
   /** News for the person, and errors. */
   readonly stderr: Writable
+  /** Fires with the first Ctrl-C, which from then on ends nothing by itself; a second one does. */
+  readonly interrupted: () => AbortSignal
 }
 
 export type Invocation<S extends OptionSpecs> = {
