@@ -57,9 +57,9 @@ async function gatewayUrl(io: Io, options: GatewayValues & StackValues, stack: S
 }
 
 function normalUrl(text: string, origin: string): string {
-  const lower = text.trim().toLowerCase().replace(/\/+$/, '')
+  const lower = text.trim().toLowerCase()
   const url = /^[a-z][a-z0-9+.-]*:\/\//.test(lower) ? lower : `http://${lower}`
-  if (/^https?:\/\//.test(url) && URL.canParse(url)) return url
+  if (/^https?:\/\//.test(url) && URL.canParse(url)) return url.replace(/\/+$/, '')
   throw new BrambleError('INVALID', `${origin} "${text}" is not a URL like ${DEFAULT_GATEWAY}`)
 }
 
