@@ -288,7 +288,7 @@ async function watchForChanges(stack, builds) {
   await follow()
   report({ event: 'watching' })
   // The command that started this build is gone when its end of the pipe is.
-  if (options.json) process.stdin.on('end', () => process.exit(0)).resume()
+  if (options.json) process.stdin.on('end', () => { rmSync(scratch, { recursive: true, force: true }); process.exit(0) }).resume()
 }
 
 function isTouched(build, paths) {

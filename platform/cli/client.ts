@@ -87,12 +87,12 @@ export function createClient({ url, credentials, userAgent }: ClientOptions): Cl
         method, path: path + search(query), body, timeoutMs: SYSTEM_TIMEOUT_MS,
         headers: body ? { 'content-type': 'application/json', 'content-length': body.byteLength } : {},
       })
-      return { status: reply.statusCode ?? 0, text: await textOf(reply) }
+      return { status: reply.statusCode ?? 0, text: await textOf(url, reply) }
     },
     async stream(path, query) {
       const reply = await authorised({ method: 'GET', path: path + search(query) })
       if (reply.statusCode === 200) return reply
-      throw failure({ status: reply.statusCode ?? 0, text: await textOf(reply) })
+      throw failure({ status: reply.statusCode ?? 0, text: await textOf(url, reply) })
     },
   }
 }
@@ -104,11 +104,21 @@ export function failure({ status, text }: Reply): BrambleError {
   return new BrambleError(code, words ? `${words} (status ${status})` : `the gateway answered with status ${status}`)
 }
 
-async function textOf(reply: IncomingMessage): Promise<string> {
+async function textOf(url: string, reply: IncomingMessage): Promise<string> {
   reply.setEncoding('utf8')
   let text = ''
-  for await (const chunk of reply) text += chunk
+  try {
+    for await (const chunk of reply) text += chunk
+  } catch (cause) {
+    throw cutOff(url, cause)
+  }
   return text
+}
+
+/** An answer that ended before its end. */
+export function cutOff(who: string, cause: unknown): BrambleError {
+  return cause instanceof BrambleError ? cause
+    : new BrambleError('UPSTREAM', `the answer of ${who} was cut off: ${reasonOf(cause)}`, { cause })
 }
 
 function search(query: Query): string {

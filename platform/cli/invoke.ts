@@ -2,6 +2,7 @@
 import { STATUS_CODES } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { BrambleError } from '../lib/errors.ts'
+import { cutOff } from './client.ts'
 import { createCommand, takeArguments } from './command.ts'
 import { parseDuration } from './duration.ts'
 import { functionRef, functionUrl, gatewayOptions, openGateway, stackOptions } from './target.ts'
@@ -48,7 +49,7 @@ export const invoke = createCommand({
       headers: hasBody ? headers : readHeaders(options.header),
       body: hasBody ? io.stdin : undefined,
     })
-    await pipeline(reply, io.stdout, { end: false })
+    await pipeline(reply, io.stdout, { end: false }).catch((cause: unknown) => { throw cutOff(name, cause) })
     const status = reply.statusCode ?? 0
     if (status >= 200 && status < 300) return 0
     const location = reply.headers.location ? `, Location: ${reply.headers.location}` : ''

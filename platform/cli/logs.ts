@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { BrambleError } from '../lib/errors.ts'
+import { cutOff } from './client.ts'
 import { createCommand, takeArguments, type Io } from './command.ts'
 import { parseDuration } from './duration.ts'
 import { parseJson } from './status.ts'
@@ -37,12 +38,17 @@ export const logs = createCommand({
     }
     const client = await openGateway(io, options)
     const reply = await client.stream('/system/logs', query)
-    for await (const line of createInterface({ input: reply })) {
-      if (line === '') continue
-      const shown = options.json ? `${line}\n` : inText(io, line)
-      if (!io.stdout.write(shown)) await once(io.stdout, 'drain')
+    try {
+      for await (const line of createInterface({ input: reply })) {
+        if (line === '') continue
+        const shown = options.json ? `${line}\n` : inText(io, line)
+        if (!io.stdout.write(shown)) await once(io.stdout, 'drain')
+      }
+    } catch (cause) {
+      throw cutOff(name, cause)
     }
-    if (!reply.complete) throw new BrambleError('UPSTREAM', `the gateway ended the log of ${name} in the middle`)
+    // The lines end quietly when the connection does.
+    if (!reply.complete) throw cutOff(name, new Error('the gateway closed the connection'))
     return 0
   },
 })

@@ -30,7 +30,8 @@ export const scale = createCommand({
     })
     if (!isAccepted(reply.status)) throw failure(reply)
     const status = await waitUntilReady(client, ref, { timeoutMs })
-    print(io, `${name}: ${status.availableReplicas} of ${status.replicas} replicas ready`)
+    print(io, status.replicas === 0 ? `${name}: asleep until it is called`
+      : `${name}: ${status.replicas} replica${status.replicas === 1 ? '' : 's'} ready`)
     return 0
   },
 })

@@ -24,7 +24,7 @@ export const start = createCommand({
     takeArguments('start', '[options]', args, 0)
     // Before anything runs: a missing or wrong stack file is one line.
     const stack = await openStack(io, options)
-    const functions = chosenFunctions(stack, options, [])
+    const functions = stack.functions.length === 0 ? [] : chosenFunctions(stack, options, [])
     const isSubstituted = options.envsubst !== false
     if (!options['skip-build']) {
       const names = functions.map(({ name }) => name)

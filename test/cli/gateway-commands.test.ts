@@ -1,4 +1,6 @@
 import * as assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { cases, test } from '../kit.ts'
 import { createWorkplace, given, startGateway } from './bramble.ts'
 
@@ -131,11 +133,27 @@ test('logs -f goes on with later lines', async () => {
   assert.deepEqual([code, stdout.split('\n').length], [0, 4])
 })
 
+test('an answer that is cut off is no success', async () => {
+  const server = createServer((_, response) => {
+    response.writeHead(200, { 'content-length': 100 }).write('part\n', () => response.destroy())
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  assert.ok(address !== null && typeof address === 'object')
+  await using at = await createWorkplace()
+  for (const command of [['invoke', 'hello'], ['logs', 'hello', '--json'], ['list']]) {
+    const { code, stderr } = await at.bramble([...command, '-g', `127.0.0.1:${address.port}`])
+    assert.equal(code, 1)
+    assert.match(stderr, /^the answer of .* was cut off: [^\n]*\n$/, command.join(' '))
+  }
+  server.close()
+})
+
 test('scale asks for so many replicas and says what became of it', async () => {
   await using gateway = await startGateway({ functions: [{ ...given('hello'), replicas: 3, availableReplicas: 3 }] })
   await using at = await createWorkplace()
   const { code, stdout } = await at.bramble(['scale', 'hello', '2', '-g', gateway.url])
-  assert.deepEqual([code, stdout], [0, 'hello: 3 of 2 replicas ready\n'])
+  assert.deepEqual([code, stdout], [0, 'hello: 2 replicas ready\n'])
   const late = await at.bramble(['scale', 'hello', '5', '--timeout', '200ms', '-g', gateway.url])
   assert.equal(late.code, 1)
   assert.match(late.stderr, /^function hello is not ready after 200 ms: 3 of 5 replicas serve$/m)
