@@ -43,7 +43,8 @@ const cwd = process.cwd()
 const startedAt = performance.now()
 const { values: options, positionals: names } = readArguments()
 const outFolder = resolve(cwd, options.out ?? (process.env.functions_dir || 'dist/functions'))
-const scratch = join(outFolder, `.tmp-${process.pid}`)
+/** Drafts lie on the disk of what they become, and outside of the functions' folders. */
+const scratches = [outFolder, join(root, 'dist')].map((folder) => join(folder, `.tmp-${process.pid}`))
 const isNarrowed = names.length > 0 || Boolean(options.yaml ?? options.filter ?? options.regex)
 
 const esbuild = await import('esbuild').catch(() => fail('esbuild is not installed: run npm ci first'))
@@ -61,7 +62,7 @@ let drafts = 0
 try {
   if (!isNarrowed) await buildPlatform()
   const stack = await loadStack()
-  const builds = await Promise.all(stack.selected.map((one) => buildFunction(stack, one)))
+  const builds = await buildFunctions(stack, stack.selected)
   report({ event: 'done', failed: failures, ms: elapsed(startedAt) })
   if (options.watch) await watchForChanges(stack, builds)
 } catch (error) {
@@ -97,18 +98,26 @@ async function loadStack() {
   return { ...stack, selected }
 }
 
+/** Functions that share an image share its build. In the order of `functions`. */
+function buildFunctions(stack, functions) {
+  const images = new Map()
+  return Promise.all(functions.map((one) => buildFunction(stack, one, images)))
+}
+
 /** Never throws: what is wrong with one function is reported, and the others are built. */
-async function buildFunction(stack, one) {
+async function buildFunction(stack, one, images) {
   const began = performance.now()
-  const build = { one, inputs: new Set(), folder: undefined, isBroken: false, isCopied: false }
+  const build = { one, inputs: new Set(), folder: undefined, isBroken: false, isCopied: one.lang !== BUNDLED_LANG }
   try {
     if (one.isBuildSkipped || (one.handler === undefined && one.lang === undefined)) {
       report({ event: 'skipped', function: one.name })
       return build
     }
     build.folder = handlerFolder(stack, one)
-    build.isCopied = one.lang !== BUNDLED_LANG
-    const result = build.isCopied ? await copyFunction(stack, one) : await bundleFunction(stack, one, build)
+    const image = imageName(one)
+    if (!images.has(image)) images.set(image, build.isCopied ? copyFunction(stack, one) : bundleFunction(stack, one, build.folder))
+    const { inputs = [], ...result } = await images.get(image)
+    build.inputs = new Set(inputs)
     report({ event: 'function', function: one.name, ...result, ms: elapsed(began) })
   } catch (error) {
     build.isBroken = true
@@ -118,29 +127,27 @@ async function buildFunction(stack, one) {
   return build
 }
 
-async function bundleFunction(stack, one, build) {
-  const handler = handlerFile(build.folder, one)
-  build.inputs.add(handler)
-  const target = join(outFolder, imageName(one))
+async function bundleFunction(stack, one, folder) {
+  const handler = await realpath(handlerFile(folder, one))
+  const outfile = join(outFolder, imageName(one), 'index.mjs')
   const { outputFiles, metafile, warnings } = await esbuild.build({
     ...bundleSettings,
     stdin: {
-      contents: `import handler from ${JSON.stringify(`./${relative(build.folder, handler)}`)}\n` +
-        `import { serve } from '@bramble/runtime'\nserve(handler)\n`,
-      resolveDir: build.folder,
-      sourcefile: join(build.folder, ENTRY),
+      contents: `import handler from ${JSON.stringify(handler)}\nimport { serve } from '@bramble/runtime'\nserve(handler)\n`,
+      resolveDir: folder,
+      sourcefile: join(folder, ENTRY),
     },
-    outfile: join(target, 'index.mjs'),
+    outfile,
     alias: { '@bramble/runtime': join(root, 'template', 'node-ts', 'runtime', 'runtime.ts') },
   })
+  const inputs = Object.entries(metafile.inputs).map(([path, { format }]) => ({ path: resolve(cwd, path), format }))
   // A file without any import or export is taken for CommonJS, whose default export is there but empty.
-  if (metafile.inputs[relative(cwd, handler)]?.format === undefined) {
+  if (inputs.some(({ path, format }) => path === handler && format === undefined)) {
     throw new Error(`${showPath(handler, cwd)}:1:1: the handler of function ${one.name} is not exported: write "export default" before it`)
   }
-  for (const path of Object.keys(metafile.inputs)) build.inputs.add(resolve(cwd, path))
-  for (const message of buildMessages(warnings, placeOf(build))) report({ event: 'warning', messages: [message] })
+  for (const message of buildMessages(warnings, placeOf({ one, folder }))) report({ event: 'warning', messages: [message] })
   const isChanged = await writeBundle(outputFiles, stack.folder)
-  return { bytes: (await stat(join(target, 'index.mjs'))).size, isChanged }
+  return { bytes: (await stat(outfile)).size, isChanged, inputs: inputs.map(({ path }) => path) }
 }
 
 function placeOf({ one, folder }) {
@@ -231,6 +238,7 @@ async function copyIfChanged(from, to) {
 
 /** A reader sees the old file or the new one, never a part; drafts are kept out of the function's folder. */
 async function appear(path, write) {
+  const scratch = path.startsWith(outFolder + sep) ? scratches[0] : scratches[1]
   const draft = join(scratch, String(drafts++))
   await mkdir(scratch, { recursive: true })
   await mkdir(dirname(path), { recursive: true })
@@ -249,7 +257,7 @@ async function* filesBelow(path, except, above = []) {
 }
 
 async function cleanUp() {
-  await rm(scratch, { recursive: true, force: true })
+  for (const scratch of scratches) await rm(scratch, { recursive: true, force: true })
 }
 
 function messagesOf(error, place) {
@@ -269,17 +277,17 @@ async function watchForChanges(stack, builds) {
       stack = await loadStack()
       report({ event: 'stack' })
     }
-    builds = await Promise.all(stack.selected.map((one) => {
-      const last = builds.find((build) => build.one.name === one.name)
-      return last && !isNewStack && !isTouched(last, paths) ? last : buildFunction(stack, one)
-    }))
+    const kept = isNewStack ? [] : builds.filter((build) => !isTouched(build, paths))
+    const due = stack.selected.filter((one) => !kept.some((build) => build.one.name === one.name))
+    builds = [...kept, ...await buildFunctions(stack, due)]
     report({ event: 'done', failed: failures, ms: elapsed(began) })
   }
   const follow = async () => {
     const folders = new Set(settings().map(dirname))
     for (const build of builds) {
       for (const path of build.inputs) if (!path.includes(`${sep}node_modules${sep}`)) folders.add(dirname(path))
-      for await (const folder of foldersBelow(build.folder)) folders.add(folder)
+      if (build.folder === undefined) folders.add(resolve(stack.folder, build.one.handler ?? '.', '..'))
+      else for await (const folder of foldersBelow(build.folder)) folders.add(folder)
     }
     watched.follow(folders)
   }
@@ -291,7 +299,7 @@ async function watchForChanges(stack, builds) {
   await follow()
   report({ event: 'watching' })
   // The command that started this build is gone when its end of the pipe is.
-  if (options.json) process.stdin.on('end', () => { rmSync(scratch, { recursive: true, force: true }); process.exit(0) }).resume()
+  if (options.json) process.stdin.on('end', () => cleanUp().then(() => process.exit(0))).resume()
 }
 
 function isTouched(build, paths) {
@@ -300,7 +308,6 @@ function isTouched(build, paths) {
 }
 
 async function* foldersBelow(folder) {
-  if (folder === undefined) return
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => undefined)
   if (!entries) return
   yield folder
@@ -334,7 +341,7 @@ function elapsed(since) {
 /** One line, and the end. */
 function fail(reason) {
   if (typeof reason !== 'string') throw reason
-  rmSync(scratch, { recursive: true, force: true })
+  for (const scratch of scratches) rmSync(scratch, { recursive: true, force: true })
   if (options.json) report({ event: 'failed', messages: [reason] })
   else console.error(reason)
   process.exit(1)

@@ -1,7 +1,7 @@
 import * as assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, stat, symlink } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -89,6 +89,21 @@ test('the bundle lies where the image name says', async () => {
   })
   await project.build('-f', 'stack.yml', '--out', 'elsewhere')
   assert.deepEqual(await readdir(join(project.folder, 'elsewhere')), ['greeter'])
+})
+
+test('functions that share an image share its build', async () => {
+  const stack = stackOf('one', 'two').replace('test/two:1', 'test/one:1').replace('./two', './one')
+  await using project = await createProject({ 'stack.yml': stack, 'one/handler.ts': 'export default () => 1\n' })
+  const { code, stdout } = await project.build('-f', 'stack.yml', '--json')
+  const built = stdout.trim().split('\n').map((line) => JSON.parse(line)).filter(({ event }) => event === 'function')
+  assert.deepEqual([code, built.map((event) => [event.function, event.isChanged])], [0, [['one', true], ['two', true]]])
+})
+
+test('a handler folder may be a link', async () => {
+  await using project = await createProject({ 'stack.yml': stackOf('hello'), 'real/handler.ts': 'export default () => 1\n' })
+  await symlink('real', join(project.folder, 'hello'))
+  const { code, stderr } = await project.build('-f', 'stack.yml')
+  assert.deepEqual([code, stderr], [0, ''])
 })
 
 test('functions without sources are passed over', async () => {

@@ -68,6 +68,14 @@ test('a file that was missing is noticed when it comes', async () => {
   assert.deepEqual(built(await watch.until('the function is built', isDone)), ['one'])
 })
 
+test('a folder that was missing is noticed when it comes', async () => {
+  await using project = await createProject({ ...two, 'stack.yml': stackOf('one', 'two').replace('./two', './later/two') , 'later/README': '' })
+  await using watch = await startWatch(project, '-f', 'stack.yml')
+  watch.mark()
+  await project.write({ 'later/two/handler.ts': 'export default () => 2\n' })
+  await watch.until('the function is built', (events) => built(events).includes('two'))
+})
+
 test('a new function in the stack file is built, and a broken stack file is told and survived', async () => {
   await using project = await createProject({ ...two, 'three/handler.ts': 'export default () => 3\n' })
   await using watch = await startWatch(project, '-f', 'stack.yml')
