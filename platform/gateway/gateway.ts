@@ -1,6 +1,6 @@
 /** HTTP in: the listening socket, its limits, and a life in which no call is dropped. */
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { BrambleError, hasCode } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -10,8 +10,9 @@ import { totalOf } from '../metrics/invocations.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Credentials } from './auth.ts'
 import { createDeadlines } from './deadlines.ts'
+import { findFault } from './faults.ts'
 import { createInvoke } from './invoke.ts'
-import { parseFunctionPath } from './path.ts'
+import { originForm, parseFunctionPath } from './path.ts'
 import { createForward } from './proxy.ts'
 import { createRequestListener } from './server.ts'
 import type { Version } from './system/info.ts'
@@ -81,7 +82,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   let isStopping = false
 
   const listener = createRequestListener({
-    provider, invoke, credentials, version, log,
+    provider, invoke, credentials, version, log, deadlines,
+    readTimeoutMs: limits.readTimeoutMs,
     isReady: () => isReady,
     functions: {
       provider,
@@ -108,6 +110,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       keepAliveTimeout: limits.idleTimeoutMs,
       connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, limits.readTimeoutMs),
       noDelay: true,
+      shouldUpgradeCallback: isUpgrade,
     }, (req, res) => {
       if (isStopping) res.setHeader('connection', 'close')
       listener(req, res)
@@ -117,7 +120,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     created.maxHeadersCount = 1_000
     created.on('upgrade', (req, socket: Duplex, head: Buffer) => {
       try {
-        const path = parseFunctionPath(req.url ?? '')
+        const fault = findFault(req.httpVersion, req.rawHeaders)
+        if (fault !== undefined) throw fault
+        const path = parseFunctionPath(originForm(req.url ?? ''))
         if (path === undefined) throw new BrambleError('NOT_FOUND', 'only functions take upgraded connections')
         upgrade.handle(req, socket, head, path)
       } catch (error) {
@@ -184,14 +189,32 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 }
 
+/**
+ * Other protocols take over a connection; HTTP/2 does not, though some clients offer it with each request. Nor does a
+ * request with a body: it would be lost.
+ */
+function isUpgrade(req: IncomingMessage): boolean {
+  const { upgrade = '', 'content-length': length = '0', 'transfer-encoding': encoding } = req.headers
+  return !/^h2c?\b/i.test(upgrade) && length === '0' && encoding === undefined
+}
+
 /** What the HTTP parser refuses: answered in one line, then the connection ends. */
 function answerClientError(error: Error, socket: Duplex): void {
-  if (!socket.writable || (socket as Socket).destroyed) return void socket.destroy()
+  if (!socket.writable || !mayAnswer(socket)) return void socket.destroy()
   const [status, text] = hasCode(error, 'HPE_HEADER_OVERFLOW') ? ['431 Request Header Fields Too Large', `headers are larger than ${MAX_HEADER_BYTES} bytes`]
     : hasCode(error, 'ERR_HTTP_REQUEST_TIMEOUT') ? ['408 Request Timeout', 'the request did not arrive in time (read_timeout)']
     : ['400 Bad Request', 'the request is not valid HTTP/1.1']
   socket.end(`HTTP/1.1 ${status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(text)}\r\n` +
     `x-openfaas-internal: proxy\r\nconnection: close\r\n\r\n${text}`, () => socket.destroy())
+}
+
+/**
+ * Not while an answer is under way, of which the line would become a part, nor while it is an earlier request's turn,
+ * which would take it for its own. Node keeps the answer whose turn it is on the socket.
+ */
+function mayAnswer(socket: Duplex): boolean {
+  const answer = '_httpMessage' in socket ? socket._httpMessage : undefined
+  return !(answer instanceof ServerResponse) || (!answer.headersSent && !answer.req.complete)
 }
 
 function cpuSeconds(): number {

@@ -10,8 +10,16 @@ export type FunctionPath = {
 
 const FUNCTION_PREFIX = '/function/'
 const validName = /^[-a-zA-Z_0-9.]*$/
-/** A segment that is `.` or `..`, spelt in any way a later reader might decode. */
-const dotSegment = /[/\\](?:\.|%2e){1,2}(?=[/\\]|$)/i
+/** A segment that is `.` or `..`, spelt and separated in any way a later reader might decode. */
+const dotSegment = /(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?=[/\\]|%2f|%5c|$)/i
+
+/** The target of a request by absolute address (RFC 9112 section 3.2.2) as a path; any other as it is. */
+export function originForm(url: string): string {
+  const match = /^https?:\/\/[^/?#]*/i.exec(url)
+  if (match === null) return url
+  const path = url.slice(match[0].length)
+  return path.startsWith('/') ? path : `/${path}`
+}
 
 /** `undefined` when the path is not a function's; `INVALID` when it is one that no honest client sends. */
 export function parseFunctionPath(url: string): FunctionPath | undefined {
@@ -36,7 +44,7 @@ const SLASH = 47
 const QUESTION = 63
 
 function mayHoldDotSegment(rest: string): boolean {
-  return rest.includes('/.') || rest.includes('%2') || rest.includes('\\')
+  return rest.includes('/.') || rest.includes('%2') || rest.includes('%5') || rest.includes('\\')
 }
 
 function checkSegments(rest: string): void {

@@ -6,8 +6,10 @@ import type { Log } from '../lib/log.ts'
 import type { Provider } from '../provider/provider.ts'
 import { createAuthCheck, type Credentials } from './auth.ts'
 import { refuse } from './call.ts'
+import type { Deadlines } from './deadlines.ts'
+import { findFault } from './faults.ts'
 import type { Invoke } from './invoke.ts'
-import { parseFunctionPath } from './path.ts'
+import { originForm, parseFunctionPath } from './path.ts'
 import { deleteFunction, deployFunction, getFunction, listFunctions, type FunctionsDeps } from './system/functions.ts'
 import { getInfo, type Version } from './system/info.ts'
 import { streamLogs } from './system/logs.ts'
@@ -23,6 +25,8 @@ export type ServerDeps = {
   readonly credentials: Credentials | undefined
   readonly version: Version
   readonly isReady: () => boolean
+  readonly deadlines: Deadlines
+  readonly readTimeoutMs: number
   readonly functions: FunctionsDeps
   readonly count: (method: string, path: string, status: number, seconds: number) => void
   readonly log: Log
@@ -39,7 +43,9 @@ export function createRequestListener(deps: ServerDeps): (req: IncomingMessage, 
   const app: Express = express()
   app.disable('x-powered-by').disable('etag').set('query parser', 'simple').set('case sensitive routing', true)
   app.use(measure(deps.count))
+  app.use('/async-function', refuseAsync)
   app.use(authenticate(deps.credentials))
+  app.use(limitBodyTime(deps.deadlines, deps.readTimeoutMs))
   app.use(express.json({ limit: SYSTEM_BODY_LIMIT, type: () => true, strict: false }))
 
   app.get('/', (_req, res) => { res.type('text').send('Bramble: functions answer at /function/NAME, the API is at /system\n') })
@@ -67,14 +73,17 @@ export function createRequestListener(deps: ServerDeps): (req: IncomingMessage, 
   app.use(answerError(log))
 
   return (req, res) => {
-    const url = req.url ?? ''
-    if (!url.startsWith('/function/')) {
-      app(req, res)
-      return
-    }
     try {
+      const fault = findFault(req.httpVersion, req.rawHeaders)
+      if (fault !== undefined) {
+        res.shouldKeepAlive = false
+        throw fault
+      }
+      let url = req.url ?? ''
+      if (!url.startsWith('/')) url = req.url = originForm(url)
       const path = parseFunctionPath(url)
       if (path !== undefined) invoke.handle(req, res, path)
+      else app(req, res)
     } catch (error) {
       if (httpStatusOf(error) === 500) log.error('call failed', { error: stackOf(error) })
       refuse(req, res, error)
@@ -88,6 +97,22 @@ function authenticate(credentials: Credentials | undefined): RequestHandler {
     if (open.has(req.path) || isKnown(req.headers.authorization)) return next()
     res.set('WWW-Authenticate', 'Basic realm="Restricted"')
     throw new BrambleError('UNAUTHORIZED', 'invalid credentials')
+  }
+}
+
+/** Until there is a queue: the same text whether or not the function exists, and no credentials asked for. */
+const refuseAsync: RequestHandler = (req) => {
+  throw new BrambleError('NOT_FOUND', `there is no queue for asynchronous calls here; call /function${req.path}`)
+}
+
+/** A body that does not arrive in time ends its connection. */
+function limitBodyTime(deadlines: Deadlines, readTimeoutMs: number): RequestHandler {
+  return (req, res, next) => {
+    deadlines.set(req, readTimeoutMs, () => {
+      if (!req.complete) refuse(req, res, new BrambleError('REQUEST_TIMEOUT', 'the request body did not arrive in time (read_timeout)'))
+    })
+    req.once('close', () => deadlines.clear(req))
+    next()
   }
 }
 

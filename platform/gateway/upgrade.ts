@@ -1,7 +1,7 @@
 /** Upgraded connections (WebSocket): the handshake goes to a replica, then bytes flow both ways until one side ends. */
 import { randomUUID } from 'node:crypto'
-import { request, type IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { request, STATUS_CODES, type IncomingMessage } from 'node:http'
+import { pipeline, type Duplex } from 'node:stream'
 import { BrambleError, httpStatusOf, reasonOf } from '../lib/errors.ts'
 import { observe } from '../metrics/invocations.ts'
 import { asideMs, choose } from './balance.ts'
@@ -19,42 +19,56 @@ export type UpgradeOptions = {
 
 export type Upgrade = {
   handle(req: IncomingMessage, socket: Duplex, head: Buffer, path: FunctionPath): void
+  /** Answers with the error and ends the connection. */
   refuse(socket: Duplex, error: unknown): void
-  /** Open upgraded connections. */
+  /** Upgraded connections under way. */
   open(): number
-  /** Cuts all of them. */
+  /** Cuts all of them, and those still being refused. */
   cutAll(): void
 }
 
 /** Replicas tried for one handshake. */
 const MAX_ATTEMPTS = 3
+/** Status under which a handshake is counted whose caller left. Not sent to anybody. */
+const CLIENT_GONE = 499
 
 export function createUpgrade(options: UpgradeOptions): Upgrade {
   const { table, upstreamTimeoutMs, maxUpgraded, servedBy } = options
+  /** The server has let go of these: they are ours to close. */
   const sockets = new Set<Duplex>()
+  let underWay = 0
+
+  const adopt = (socket: Duplex): void => {
+    sockets.add(socket)
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => sockets.delete(socket))
+  }
 
   const refuse = (socket: Duplex, error: unknown): void => {
+    if (!sockets.has(socket)) adopt(socket)
+    if (socket.destroyed) return
     const status = httpStatusOf(error)
     const text = reasonOf(error)
-    socket.end(`HTTP/1.1 ${status} ${statusText(status)}\r\ncontent-type: text/plain; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(text)}\r\nx-openfaas-internal: proxy\r\nconnection: close\r\n\r\n${text}`)
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: text/plain; charset=utf-8\r\n` +
+      `content-length: ${Buffer.byteLength(text)}\r\nx-openfaas-internal: proxy\r\nconnection: close\r\n\r\n${text}`,
+    () => socket.destroy())
   }
 
   const handle = (req: IncomingMessage, socket: Duplex, head: Buffer, path: FunctionPath): void => {
-    socket.on('error', () => socket.destroy())
+    adopt(socket)
     const target = table.find(path.name)
     if (target === undefined) {
       return refuse(socket, new BrambleError('NOT_FOUND', `error finding function ${path.name}: it is not deployed`))
     }
-    if (sockets.size >= maxUpgraded) {
-      return refuse(socket, new BrambleError('BUSY', `${sockets.size} upgraded connections are open (max_inflight)`))
+    if (underWay >= maxUpgraded) {
+      return refuse(socket, new BrambleError('BUSY', `${underWay} upgraded connections are open (max_inflight)`))
     }
     const startedMs = performance.now()
     target.series.started++
     target.series.inFlight++
-    sockets.add(socket)
+    underWay++
     connect({ req, socket, head, path, target, attempts: 1 }, undefined, (status) => {
-      sockets.delete(socket)
+      underWay--
       target.series.inFlight--
       observe(target.series, status, (performance.now() - startedMs) / 1000)
     })
@@ -69,76 +83,89 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
     attempts: number
   }
 
-  const connect = (shake: Handshake, except: Replica | undefined, done: (status: number) => void): void => {
+  const connect = (shake: Handshake, failed: { replica: Replica; error: Error } | undefined, done: (status: number) => void): void => {
     const { req, socket, head, path, target } = shake
-    const replica = choose(target.replicas, performance.now(), except)
+    const replica = choose(target.replicas, performance.now(), failed?.replica)
     if (replica === undefined) {
-      const error = new BrambleError('UNAVAILABLE', `no endpoints available for ${target.series.name}`)
+      const error = failed?.error ?? new BrambleError('UNAVAILABLE', `no endpoints available for ${target.series.name}`)
       refuse(socket, error)
       return done(httpStatusOf(error))
     }
     const { headers, callId = randomUUID() } = readRequestHead(req.rawHeaders, peerOf(req))
     const { host, port } = replica.endpoint
+    const startTime = `${Date.now()}000000`
     table.acquire(replica)
     let isOver = false
     const over = (status: number): void => {
       if (isOver) return
       isOver = true
+      socket.off('close', leave)
       table.release(replica)
       done(status)
     }
     const outgoing = request({
       host, port, path: path.rest, method: req.method, agent: false, timeout: upstreamTimeoutMs,
       headers: [
-        ...headers, 'Host', req.headers.host ?? host, 'X-Call-Id', callId, 'X-Start-Time', `${Date.now()}000000`,
+        ...headers, 'Host', req.headers.host ?? host, 'X-Call-Id', callId, 'X-Start-Time', startTime,
         'Connection', 'Upgrade', 'Upgrade', req.headers.upgrade ?? '',
       ],
     })
-    const added = `X-Call-Id: ${callId}\r\nX-Served-By: ${servedBy}\r\n`
+    const leave = (): void => {
+      outgoing.destroy()
+      over(CLIENT_GONE)
+    }
+    const added = `X-Call-Id: ${callId}\r\nX-Start-Time: ${startTime}\r\nX-Served-By: ${servedBy}\r\n`
 
     outgoing.on('upgrade', (answer, upstream, rest) => {
+      socket.off('close', leave)
       upstream.setTimeout(0)
-      socket.write(headOf(answer, added, true))
+      socket.write(headOf(answer, added, true), 'latin1')
       if (rest.length > 0) socket.write(rest)
       if (head.length > 0) upstream.write(head)
       upstream.on('error', () => socket.destroy())
-      socket.on('error', () => upstream.destroy())
-      upstream.on('close', () => { socket.end(); over(101) })
+      upstream.on('close', () => {
+        socket.end(() => socket.destroy())
+        over(101)
+      })
       socket.on('close', () => upstream.destroy())
       upstream.pipe(socket)
       socket.pipe(upstream)
     })
     outgoing.on('response', (answer) => {
-      // Not upgraded: the function's own answer goes out, then the connection ends.
-      socket.write(headOf(answer, added, false))
-      answer.pipe(socket)
-      answer.on('close', () => over(answer.statusCode ?? 502))
+      // Not upgraded: the function's own answer goes out, then the connection ends; a broken one cuts it.
+      outgoing.setTimeout(0)
+      socket.write(headOf(answer, added, false), 'latin1')
+      pipeline(answer, socket, () => {
+        socket.destroy()
+        over(answer.statusCode ?? httpStatusOf(undefined))
+      })
     })
-    outgoing.on('timeout', () => outgoing.destroy(new BrambleError('TIMEOUT', 'the function did not answer the handshake in time')))
+    outgoing.on('timeout', () => outgoing.destroy(new BrambleError('TIMEOUT', 'the function did not answer the handshake in time (upstream_timeout)')))
     outgoing.on('error', (cause) => {
       if (isOver) return
-      if (cause instanceof BrambleError || socket.destroyed) {
+      if (cause instanceof BrambleError) {
         refuse(socket, cause)
         return over(httpStatusOf(cause))
       }
+      isOver = true
+      socket.off('close', leave)
       replica.failures++
       replica.asideUntilMs = performance.now() + asideMs(replica.failures)
-      isOver = true
       table.release(replica)
-      // A handshake changes nothing: it may be sent again.
-      if (shake.attempts++ < MAX_ATTEMPTS) return connect(shake, replica, done)
       const error = new BrambleError('UPSTREAM', `no replica of ${target.series.name} took the connection: ${reasonOf(cause)}`, { cause })
+      // A handshake changes nothing: it may be sent again.
+      if (shake.attempts++ < MAX_ATTEMPTS) return connect(shake, { replica, error }, done)
       refuse(socket, error)
       done(httpStatusOf(error))
     })
-    socket.on('close', () => outgoing.destroy())
+    socket.on('close', leave)
     outgoing.end()
   }
 
   return {
     handle,
     refuse,
-    open: () => sockets.size,
+    open: () => underWay,
     cutAll: () => { for (const socket of sockets) socket.destroy() },
   }
 }
@@ -147,18 +174,20 @@ function peerOf(req: IncomingMessage): string {
   return `${req.socket.remoteAddress}:${req.socket.remotePort}`
 }
 
+/** Headers of a function's answer that the gateway says itself. */
+const own = new Set(['x-call-id', 'x-start-time', 'x-served-by'])
+/** Those that end here when the answer is no upgrade; its body arrives without chunks, up to the end of the connection. */
+const hopByHop = new Set(['connection', 'transfer-encoding', 'keep-alive', 'upgrade', 'trailer', 'proxy-connection'])
+
+/** To be written as latin1, as it was read. */
 function headOf(answer: IncomingMessage, added: string, isUpgraded: boolean): string {
   const lines = [`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}`]
   const raw = answer.rawHeaders
   for (let index = 0; index < raw.length; index += 2) {
     const name = (raw[index] ?? '').toLowerCase()
-    if (!isUpgraded && (name === 'connection' || name === 'transfer-encoding' || name === 'keep-alive')) continue
+    if (own.has(name) || (!isUpgraded && hopByHop.has(name))) continue
     lines.push(`${raw[index]}: ${raw[index + 1]}`)
   }
   if (!isUpgraded) lines.push('connection: close')
   return `${lines.join('\r\n')}\r\n${added}\r\n`
-}
-
-function statusText(status: number): string {
-  return status === 404 ? 'Not Found' : status === 503 ? 'Service Unavailable' : 'Error'
 }
