@@ -55,10 +55,14 @@ export function refuse(
     ...answerHeaders,
   ]
   if (status === 429 || status === 503) headers.push('retry-after', String(RETRY_AFTER_S))
-  if (!req.complete) headers.push('connection', 'close')
+  if (!req.complete && hasBody(req)) headers.push('connection', 'close')
   res.writeHead(status, headers)
   res.end(text)
   return status
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
 }
 
 const RETRY_AFTER_S = 1

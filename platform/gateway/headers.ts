@@ -73,7 +73,7 @@ export function readRequestHead(raw: readonly string[], peer: string): RequestHe
  * a missing `Content-Type` becomes the request's, else `text/plain`, as OpenFaaS does.
  */
 export function responseHeaders(
-  received: Readonly<Record<string, string | readonly string[] | undefined>>, added: readonly string[],
+  status: number, received: Readonly<Record<string, string | readonly string[] | undefined>>, added: readonly string[],
   requestContentType: string | undefined,
 ): string[] {
   const headers: string[] = []
@@ -90,6 +90,8 @@ export function responseHeaders(
       case 'transfer-encoding': case 'upgrade': case 'x-call-id': case 'x-start-time': case 'x-served-by':
         continue
       case 'content-type': hasContentType = true; break
+      // Source: RFC 9110 section 8.6.
+      case 'content-length': if (status === NO_CONTENT) continue; break
       default:
     }
     if (typeof value === 'string') headers.push(name, value)
@@ -100,6 +102,8 @@ export function responseHeaders(
   for (const part of added) headers.push(part)
   return headers
 }
+
+const NO_CONTENT = 204
 
 /** Headers that say how long the body is or whom it is for: `Connection` cannot name them away. */
 const keptAlways = new Set(['content-length', 'content-type', 'authorization', 'x-forwarded-for', 'x-forwarded-host'])

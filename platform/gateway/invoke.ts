@@ -94,7 +94,7 @@ export function createInvoke(options: InvokeOptions): Invoke {
       call.abort?.(new Error('the caller hung up'))
     })
     if (isHeld) hold(call, length)
-    else attempt(call, undefined)
+    else attempt(call, undefined, call.startedMs)
     if (isStreamed) watchBody(call)
   }
 
@@ -133,10 +133,10 @@ export function createInvoke(options: InvokeOptions): Invoke {
     else fail(call, error)
   }
 
-  const attempt = (call: Call, except: Replica | undefined): void => {
+  const attempt = (call: Call, except: Replica | undefined, nowMs = performance.now()): void => {
     const { target } = call
     if (call.isClientGone) return finish(call, CLIENT_GONE)
-    const replica = choose(target.replicas, except === undefined ? call.startedMs : performance.now(), except)
+    const replica = choose(target.replicas, nowMs, except)
     if (replica === undefined) return park(call)
     table.acquire(replica)
     forward(call, replica, (outcome) => {

@@ -92,7 +92,7 @@ export function createForward(options: ForwarderOptions): Forward {
         status = code
         const length = received['content-length']
         bodyLength = typeof length === 'string' ? Number(length) : -1
-        res.writeHead(code, responseHeaders(received, call.answerHeaders, call.contentType))
+        res.writeHead(code, responseHeaders(code, received, call.answerHeaders, call.contentType))
         if (bodyLength < 0) process.nextTick(flushHead)
       },
       onResponseData(_controller, chunk) {

@@ -1,6 +1,7 @@
 /** `/system/namespaces` and `/system/namespace/NAME`. */
 import type { RequestHandler } from 'express'
 import { BrambleError } from '../../lib/errors.ts'
+import { checkDnsLabel } from '../../openfaas/names.ts'
 import { parseNamespace } from '../../openfaas/parse.ts'
 import type { Provider } from '../../provider/provider.ts'
 
@@ -10,7 +11,7 @@ export function listNamespaces({ namespaces }: Provider): RequestHandler {
 
 export function getNamespace({ namespaces }: Provider): RequestHandler {
   return async (req, res) => {
-    const name = String(req.params['name'])
+    const name = checkDnsLabel(String(req.params['name']), 'namespace')
     const found = await namespaces.get(name)
     if (found === undefined) throw new BrambleError('NOT_FOUND', `namespace ${name} does not exist`)
     res.json({ name: found.name, labels: found.labels, annotations: found.annotations })
@@ -33,7 +34,7 @@ export function updateNamespace({ namespaces }: Provider): RequestHandler {
 
 export function deleteNamespace({ namespaces }: Provider): RequestHandler {
   return async (req, res) => {
-    await namespaces.remove(String(req.params['name']))
+    await namespaces.remove(checkDnsLabel(String(req.params['name']), 'namespace'))
     res.status(202).end()
   }
 }
