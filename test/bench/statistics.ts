@@ -12,7 +12,7 @@ export function spreadOf(values: readonly number[]): Spread {
 
 /** `29.1 (28.4-30.2)`. */
 export function showSpread({ median, min, max }: Spread, digits: number): string {
-  return min === max ? show(median, digits) : `${show(median, digits)} (${show(min, digits)}-${show(max, digits)})`
+  return min === max || Number.isNaN(median) ? show(median, digits) : `${show(median, digits)} (${show(min, digits)}-${show(max, digits)})`
 }
 
 export function show(value: number, digits = 0): string {
