@@ -1,0 +1,68 @@
+/** The watchdog's metrics, by the same names: counters in arrays, turned into text when somebody scrapes. */
+
+/** Seconds; the default buckets of Prometheus clients, so that existing queries and boards fit. */
+const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
+
+type Series = { count: number; seconds: number; readonly perBucket: number[] }
+
+export type Metrics = {
+  observe(method: string, status: number, seconds: number): void
+  /** Prometheus text format. */
+  text(inFlight: number): string
+}
+
+export function createMetrics(): Metrics {
+  const methods = new Map<string, Series[]>()
+
+  return {
+    observe(method, status, seconds) {
+      let byStatus = methods.get(method)
+      if (byStatus === undefined) methods.set(method, byStatus = [])
+      const series = byStatus[status] ??= { count: 0, seconds: 0, perBucket: buckets.map(() => 0) }
+      series.count++
+      series.seconds += seconds
+      for (let i = 0; i < buckets.length; i++) {
+        if (seconds <= (buckets[i] ?? 0)) {
+          series.perBucket[i] = (series.perBucket[i] ?? 0) + 1
+          break
+        }
+      }
+    },
+
+    text(inFlight) {
+      const totals: string[] = []
+      const durations: string[] = []
+      for (const [method, byStatus] of methods) {
+        byStatus.forEach((series, status) => {
+          const labels = `code="${status}",method="${method.toLowerCase()}"`
+          totals.push(`http_requests_total{${labels}} ${series.count}`)
+          durations.push(...histogram(labels, series))
+        })
+      }
+      return [
+        '# HELP http_requests_total Total number of requests, by status code and method.',
+        '# TYPE http_requests_total counter',
+        ...totals,
+        '# HELP http_request_duration_seconds Seconds spent serving requests, by status code and method.',
+        '# TYPE http_request_duration_seconds histogram',
+        ...durations,
+        '# HELP http_requests_in_flight Requests being served now.',
+        '# TYPE http_requests_in_flight gauge',
+        `http_requests_in_flight ${inFlight}`,
+        '',
+      ].join('\n')
+    },
+  }
+}
+
+function histogram(labels: string, series: Series): string[] {
+  let sum = 0
+  const lines = buckets.map((bucket, i) => {
+    sum += series.perBucket[i] ?? 0
+    return `http_request_duration_seconds_bucket{${labels},le="${bucket}"} ${sum}`
+  })
+  lines.push(`http_request_duration_seconds_bucket{${labels},le="+Inf"} ${series.count}`)
+  lines.push(`http_request_duration_seconds_sum{${labels}} ${series.seconds}`)
+  lines.push(`http_request_duration_seconds_count{${labels}} ${series.count}`)
+  return lines
+}
