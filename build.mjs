@@ -52,7 +52,7 @@ const { readStack, showPath, resolveInStack } = await import('./platform/stack/r
 const { selectFunctions } = await import('./platform/stack/filter.ts')
 const { buildContext, handlerFolder } = await import('./platform/stack/build-context.ts')
 const { buildMessages } = await import('./platform/stack/build-messages.ts')
-const { handlerFile, BUNDLED_LANG } = await import('./platform/stack/handler-file.ts')
+const { handlerFile, passedOnHandler, BUNDLED_LANG } = await import('./platform/stack/handler-file.ts')
 const { checkImageNames, imageName } = await import('./platform/stack/image-name.ts')
 const { createSourceWatch } = await import('./platform/stack/source-watch.ts')
 const { readTemplate } = await import('./platform/stack/template.ts')
@@ -130,22 +130,28 @@ async function buildFunction(stack, one, images) {
 async function bundleFunction(stack, one, folder) {
   const handler = await realpath(handlerFile(folder, one))
   const outfile = join(outFolder, imageName(one), 'index.mjs')
+  const source = await readFile(handler, 'utf8')
+  const passedOn = passedOnHandler(source)
+  // It may stand in a comment, of which this leaves nothing.
+  const isPassedOn = passedOn && (await esbuild.transform(source, { loader: 'ts' })).code.includes(JSON.stringify(passedOn.from))
   const { outputFiles, metafile, warnings } = await esbuild.build({
     ...bundleSettings,
     stdin: {
-      contents: `import handler from ${JSON.stringify(handler)}\nimport { serve } from '@bramble/runtime'\nserve(handler)\n`,
+      contents: `import handler from ${JSON.stringify(handler)}\nimport { serve } from '@bramble/runtime'\nserve(handler)\n` +
+        // esbuild drops a passed on name that is not there without a word, taking it for a type; imported, it must be.
+        (isPassedOn ? `import { ${passedOn.name} as passedOn } from ${JSON.stringify(passedOn.from)}\nvoid passedOn\n` : ''),
       resolveDir: folder,
       sourcefile: join(folder, ENTRY),
     },
     outfile,
     alias: { '@bramble/runtime': join(root, 'template', 'node-ts', 'runtime', 'runtime.ts') },
-  })
+  }).catch((error) => { throw Object.assign(error, isPassedOn && { passedOn: `${showPath(handler, cwd)}:${passedOn.line}:1` }) })
   const inputs = Object.entries(metafile.inputs).map(([path, { format }]) => ({ path: resolve(cwd, path), format }))
   // A file without any import or export is taken for CommonJS, whose default export is there but empty.
   if (inputs.some(({ path, format }) => path === handler && format === undefined)) {
     throw new Error(`${showPath(handler, cwd)}:1:1: the handler of function ${one.name} is not exported: write "export default" before it`)
   }
-  for (const message of buildMessages(warnings, placeOf({ one, folder }))) report({ event: 'warning', messages: [message] })
+  for (const message of buildMessages(warnings, placeOf({ one, folder }))) report({ event: 'warning', function: one.name, messages: [message] })
   const isChanged = await writeBundle(outputFiles, stack.folder)
   return { bytes: (await stat(outfile)).size, isChanged, inputs: inputs.map(({ path }) => path) }
 }
@@ -261,7 +267,7 @@ async function cleanUp() {
 }
 
 function messagesOf(error, place) {
-  if (Array.isArray(error?.errors)) return buildMessages(error.errors, place)
+  if (Array.isArray(error?.errors)) return buildMessages(error.errors, place && { ...place, passedOn: error.passedOn })
   return [error instanceof Error ? error.message : String(error)]
 }
 

@@ -12,6 +12,8 @@ export type BuildPlace = {
   readonly folder: string
   /** The file that stands for the bundle's entry, which nobody wrote. */
   readonly entry: string
+  /** `FILE:LINE:COLUMN` where the handler is passed on from another file, if it is. */
+  readonly passedOn?: string | undefined
 }
 
 /** The first errors cause the others. */
@@ -34,6 +36,9 @@ function inWords({ text, location }: BundlerMessage, place: BuildPlace | undefin
     return `${at}package ${name} is not installed: run "npm install ${name}" in ${place.folder}`
   }
   const [, file, wanted] = /^No matching export in "([^"]+)" for import "([^"]+)"/.exec(text) ?? []
+  if (file && place?.passedOn && location?.file.endsWith(place.entry)) {
+    return `${place.passedOn}: ${file} exports no "${wanted}" that could be the handler of function ${place.function}: a type is none`
+  }
   if (file && wanted === 'default' && place && location?.file.endsWith(place.entry)) {
     return `${file}:1:1: the handler of function ${place.function} is not exported: write "export default" before it`
   }

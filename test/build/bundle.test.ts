@@ -99,6 +99,15 @@ test('functions that share an image share its build', async () => {
   assert.deepEqual([code, built.map((event) => [event.function, event.isChanged])], [0, [['one', true], ['two', true]]])
 })
 
+test('a handler may be passed on from another file', async () => {
+  await using project = await createProject({
+    'stack.yml': stackOf('hello'), 'hello/handler.ts': '/* export { default } from "./gone.ts" */\nexport { answer as default } from "./answer.ts"\n',
+    'hello/answer.ts': 'export const answer = () => "passed on"\n',
+  })
+  const { code, stderr } = await project.build('-f', 'stack.yml')
+  assert.deepEqual([code, stderr], [0, ''])
+})
+
 test('a handler folder may be a link', async () => {
   await using project = await createProject({ 'stack.yml': stackOf('hello'), 'real/handler.ts': 'export default () => 1\n' })
   await symlink('real', join(project.folder, 'hello'))
@@ -129,6 +138,8 @@ cases('what is wrong is said in one line, and the exit code is 1', [
   { name: 'another export', files: { 'stack.yml': one, 'f/handler.ts': 'export const handler = () => 1\n' }, says: /^f\/handler\.ts:1:1: the handler of function f is not exported/ },
   { name: 'a type exported as the handler', files: { 'stack.yml': one, 'f/handler.ts': 'type Handler = () => 1\nexport default Handler\n' }, says: /^f\/handler\.ts:1:1: the handler of function f is not exported/ },
   { name: 'a type exported as a value', files: { 'stack.yml': one, 'f/handler.ts': 'import { T } from "./t.js"\nexport default () => T\n', 'f/t.js': 'export const U = 1\n' }, says: /^f\/handler\.ts:1:10: f\/t\.js exports no "T": if it is a type, write "import type \{ T \}"$/ },
+  { name: 'a handler passed on from a file that has none', files: { 'stack.yml': one, 'f/handler.ts': '// why\nexport { default } from "./t.ts"\n', 'f/t.ts': 'export const x = 1\n' }, says: /^f\/handler\.ts:2:1: f\/t\.ts exports no "default" that could be the handler of function f: a type is none$/ },
+  { name: 'a type passed on as the handler', files: { 'stack.yml': one, 'f/handler.ts': 'export { Handler as default } from "./t.ts"\n', 'f/t.ts': 'export type Handler = () => 1\n' }, says: /^f\/handler\.ts:1:1: f\/t\.ts exports no "Handler" that could be the handler of function f/ },
   { name: 'a package that is not there', files: { 'stack.yml': one, 'f/handler.ts': '\nimport x from "left-pad-nowhere/sub"\nexport default () => x\n' }, says: /^f\/handler\.ts:2:15: package left-pad-nowhere is not installed: run "npm install left-pad-nowhere" in f$/ },
   { name: 'a scoped package that is not there', files: { 'stack.yml': one, 'f/handler.ts': 'import x from "@a/b/c"\nexport default () => x\n' }, says: /^f\/handler\.ts:1:15: package @a\/b is not installed/ },
   { name: 'a file that is not there', files: { 'stack.yml': one, 'f/handler.ts': 'import x from "./x"\nexport default () => x\n' }, says: /^f\/handler\.ts:1:15: there is no file \.\/x: correct the path/ },
