@@ -1,6 +1,6 @@
 /** The real platform as users start it, in a process of its own with a data folder of its own, and its REST API. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +11,8 @@ import { endProcess } from './server.ts'
 export const ROOT = join(import.meta.dirname, '../..')
 /** As `npm start` starts it; the floor and http-proxy are started the same way. */
 export const NODE_ARGS: readonly string[] = ['--max-semi-space-size=2']
+/** The bench deploys by itself, through the API. */
+const EMPTY_STACK = 'version: 1.0\nprovider:\n  name: openfaas\nfunctions: {}\n'
 const START_LIMIT_MS = 20_000
 const READY_LIMIT_MS = 20_000
 /** Longer than the platform's own drain time. */
@@ -50,10 +52,13 @@ export async function startPlatform(options: {
   readonly env?: Readonly<Record<string, string>>
 } = {}): Promise<Platform> {
   const folder = await mkdtemp(join(tmpdir(), 'bramble-bench-'))
+  // Functions may run under users of their own, who must reach their rooms in it.
+  await chmod(folder, 0o755)
+  await writeFile(join(folder, 'stack.yml'), EMPTY_STACK)
   const [port, metricsPort] = [await freePort(), await freePort()]
   const functionsDir = options.functionsDir ?? join(ROOT, 'dist/functions')
   const child = spawn(
-    options.node ?? process.execPath, [...options.nodeArgs ?? NODE_ARGS, join(ROOT, 'dist/bramble.mjs'), 'start'], {
+    options.node ?? process.execPath, [...options.nodeArgs ?? NODE_ARGS, join(ROOT, 'dist/bramble.mjs'), 'start', '--skip-build'], {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
