@@ -33,23 +33,21 @@ export type ServerDeps = {
 }
 
 /** Largest JSON body of `/system`; secrets of 1 MiB in base64 fit. */
-const SYSTEM_BODY_LIMIT = '2mb'
-
-/** Paths that answer without credentials; all others outside `/function` ask for them. */
-const open = new Set(['/', '/healthz'])
+const SYSTEM_BODY_LIMIT_BYTES = 2 * 1024 * 1024
 
 export function createRequestListener(deps: ServerDeps): (req: IncomingMessage, res: ServerResponse) => void {
   const { provider, invoke, functions, log } = deps
   const app: Express = express()
   app.disable('x-powered-by').disable('etag').set('query parser', 'simple').set('case sensitive routing', true)
   app.use(measure(deps.count))
-  app.use('/async-function', refuseAsync)
-  app.use(authenticate(deps.credentials))
-  app.use(limitBodyTime(deps.deadlines, deps.readTimeoutMs))
-  app.use(express.json({ limit: SYSTEM_BODY_LIMIT, type: () => true, strict: false }))
+  app.use(limitBody(deps.deadlines, deps.readTimeoutMs))
 
+  // What answers without credentials; everything below asks for them.
   app.get('/', (_req, res) => { res.type('text').send('Bramble: functions answer at /function/NAME, the API is at /system\n') })
   app.get('/healthz', (_req, res) => { res.status(deps.isReady() ? 200 : 503).type('text').send(deps.isReady() ? 'OK' : 'not ready') })
+  app.use('/async-function', refuseAsync)
+  app.use(authenticate(deps.credentials))
+  app.use(express.json({ limit: SYSTEM_BODY_LIMIT_BYTES, type: () => true, strict: false }))
 
   app.get('/system/functions', listFunctions(functions))
   app.post('/system/functions', deployFunction(functions, 'create'))
@@ -94,7 +92,7 @@ export function createRequestListener(deps: ServerDeps): (req: IncomingMessage, 
 function authenticate(credentials: Credentials | undefined): RequestHandler {
   const isKnown = createAuthCheck(credentials)
   return (req, res, next) => {
-    if (open.has(req.path) || isKnown(req.headers.authorization)) return next()
+    if (isKnown(req.headers.authorization)) return next()
     res.set('WWW-Authenticate', 'Basic realm="Restricted"')
     throw new BrambleError('UNAUTHORIZED', 'invalid credentials')
   }
@@ -105,15 +103,20 @@ const refuseAsync: RequestHandler = (req) => {
   throw new BrambleError('NOT_FOUND', `there is no queue for asynchronous calls here; call /function${req.path}`)
 }
 
-/** A body that does not arrive in time ends its connection. */
-function limitBodyTime(deadlines: Deadlines, readTimeoutMs: number): RequestHandler {
+/** A body that is too large by its own account is not read, and one that does not arrive in time ends its connection. */
+function limitBody(deadlines: Deadlines, readTimeoutMs: number): RequestHandler {
   return (req, res, next) => {
+    if (Number(req.headers['content-length'] ?? 0) > SYSTEM_BODY_LIMIT_BYTES) throw tooLarge()
     deadlines.set(req, readTimeoutMs, () => {
       if (!req.complete) refuse(req, res, new BrambleError('REQUEST_TIMEOUT', 'the request body did not arrive in time (read_timeout)'))
     })
     req.once('close', () => deadlines.clear(req))
     next()
   }
+}
+
+function tooLarge(cause?: Error): BrambleError {
+  return new BrambleError('TOO_LARGE', `the request body is larger than ${SYSTEM_BODY_LIMIT_BYTES} bytes`, { cause })
 }
 
 function measure(count: ServerDeps['count']): RequestHandler {
@@ -140,7 +143,7 @@ function answerError(log: Log): ErrorRequestHandler {
 /** Express and its body parser mark what is the client's fault with a 4xx `status`. */
 function translate(error: unknown): BrambleError | undefined {
   if (!(error instanceof Error) || !('status' in error) || typeof error.status !== 'number') return undefined
-  if (error.status === 413) return new BrambleError('TOO_LARGE', `the request body is larger than ${SYSTEM_BODY_LIMIT}`, { cause: error })
+  if (error.status === 413) return tooLarge(error)
   if (error.status < 400 || error.status > 499) return undefined
   return new BrambleError('INVALID', `the request cannot be read: ${error.message}`, { cause: error })
 }
