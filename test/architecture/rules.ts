@@ -61,7 +61,7 @@ const homes: readonly Home[] = [
   { name: 'template', at: /^template\/node-ts\//, mayImport: [] },
   { name: 'function', at: /^functions\/[^/]+\//, mayImport: ['template'] },
   { name: 'build', at: /^build\.mjs$/, mayImport: ['stack', 'image'] },
-  { name: 'test', at: /^test\/(?:kit|run)(?:\.test)?\.ts$/, mayImport: ['*'] },
+  { name: 'test', at: /^test\/(?:kit|run|start-function)(?:\.test)?\.ts$/, mayImport: ['*'] },
   { name: 'test', at: /^test\/architecture(?:\.test\.ts$|\/)/, mayImport: ['*'] },
   // The mirrored tree, and the suites of their own.
   { name: 'test', at: /^test\/(?:lib|openfaas|metrics|provider|queue|gateway|scaler|cron|dashboard|stack|image|cli|template|functions|build)\//, mayImport: ['*'] },
@@ -93,6 +93,7 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
   ws: /^test\//,
   // Only behind the kit, which closes its holes.
   uvu: /^test\/kit\.ts$/,
+  'uvu/assert': /^test\//,
 }
 
 /** Ends the process: composition roots, and the runtime, which is a process of its own. Tests run programs too. */
@@ -105,8 +106,8 @@ const envForms = /\bprocess\s*\??\.\s*(?:env|loadEnvFile)\b/g
 const hiddenForms = /\bprocess\s*(?:\?\.)?\[|[=(,:]\s*process\s*(?=[\n;,)}]|$)/g
 
 const mayComputeImports = /^(?:template|test)\//
-/** A handler is the default export of its file; fixtures are functions too. */
-const mayExportDefault = /(?:^|\/)handler\.(?:ts|mjs|js)$|^test\/fixtures\//
+/** A handler is the default export of its file; fixtures are functions too, and declarations describe others' code. */
+const mayExportDefault = /(?:^|\/)handler\.(?:ts|mjs|js)$|^test\/fixtures\/|\.d\.ts$/
 const vagueName = /^(?:utils?|helpers?|commons?|misc)$/
 const codeFile = /\.(?:[cm]?[jt]s|[jt]sx)$/
 const kebabName = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.test|\.d)?\.(?:ts|mjs)$/
@@ -165,7 +166,9 @@ function targetOf(path: string, specifier: string): string | undefined {
 
 function checkPackage(path: string, specifier: string): Complaint | undefined {
   if (isBuiltin(specifier)) return { rule: 'package', text: `write node:${specifier}` }
-  const name = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
+  const whole = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
+  // A part may have a home of its own.
+  const name = Object.hasOwn(packageHomes, specifier) ? specifier : whole
   const allowed = Object.hasOwn(packageHomes, name) ? packageHomes[name] : undefined
   if (!allowed) return { rule: 'package', text: `package ${name} has no home` }
   return allowed.test(path) ? undefined : { rule: 'package', text: `package ${name} has its home elsewhere` }
