@@ -52,10 +52,6 @@ export function environmentOf(pid: number): Readonly<Record<string, string>> {
   }))
 }
 
-export function commandOf(pid: number): readonly string[] {
-  return readOrEmpty(`/proc/${pid}/cmdline`).split('\0').slice(0, -1)
-}
-
 /** The fields of /proc/PID/stat after the command's name: state, parent, … */
 function statOf(pid: number): readonly string[] | undefined {
   const text = readOrEmpty(`/proc/${pid}/stat`)

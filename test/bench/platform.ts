@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../kit.ts'
-import { childrenOf, commandOf, environmentOf } from './measure.ts'
+import { childrenOf, environmentOf } from './measure.ts'
 import { endProcess } from './server.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
@@ -40,7 +40,7 @@ export type Platform = AsyncDisposable & {
   scale(service: string, replicas: number): Promise<void>
   /** Waits until so many replicas are ready to answer. */
   ready(service: string, replicas?: number): Promise<void>
-  replicas(bundle: string): readonly ReplicaProcess[]
+  replicas(service: string): readonly ReplicaProcess[]
   /** What it has written to its output so far. */
   output(): string
 }
@@ -115,9 +115,10 @@ export async function startPlatform(options: {
           status.availableReplicas === replicas
       }, READY_LIMIT_MS)
     },
-    replicas: (bundle) => childrenOf(pid)
-      .filter((one) => commandOf(one).some((word) => word.includes(`/${bundle}/`)))
-      .map((one) => ({ pid: one, url: `http://127.0.0.1:${environmentOf(one)['port']}` })),
+    replicas: (service) => childrenOf(pid)
+      .map((one) => ({ pid: one, environment: environmentOf(one) }))
+      .filter(({ environment }) => environment['OPENFAAS_NAME'] === service)
+      .map(({ pid: one, environment }) => ({ pid: one, url: `http://127.0.0.1:${environment['port']}` })),
     output: () => output,
     [Symbol.asyncDispose]: end,
   }

@@ -1,5 +1,6 @@
 /** How long a new version takes to answer, and what a thousand sleeping functions cost. */
 import { compare } from '../compare.ts'
+import { childrenOf } from '../measure.ts'
 import { startPlatform, type Platform } from '../platform.ts'
 import { show, showSpread, showTable, spreadOf } from '../statistics.ts'
 import { effort, type BenchContext } from './question.ts'
@@ -57,7 +58,7 @@ export async function many(context: BenchContext): Promise<void> {
     }
   }))
   const deployMs = performance.now() - startMs
-  const processes = thousand.replicas('small').length
+  const processes = childrenOf(thousand.pid).length
   const paths = []
   for (const [name, platform] of [['1 function', one], [`${MANY} more, asleep`, thousand]] as const) {
     await platform.deploy({ service: 'small' })

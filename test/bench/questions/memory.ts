@@ -33,7 +33,7 @@ export async function memory(context: BenchContext): Promise<void> {
     await runLoad({ url: `${platform.url}/function/${service}`, connections: 50, seconds: context.isQuick ? 0.5 : 2 })
   }
   note(`after load on all ${FUNCTIONS}`, 'RSS < 90')
-  const replica = platform.replicas('small')[0]
+  const replica = platform.replicas('small-1')[0]
   if (replica !== undefined) {
     const { rssBytes, pssBytes, anonBytes } = memoryOf(replica.pid)
     rows.push(['  one of the functions', megabytes(rssBytes), megabytes(pssBytes), megabytes(anonBytes), ''])
