@@ -3,6 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { httpStatusOf, reasonOf } from '../lib/errors.ts'
 import type { Target } from './table.ts'
 
+/** The attempt under way, as far as the call may touch it. */
+export type Upstream = { abort(reason: Error): void }
+
 export type Call = {
   readonly req: IncomingMessage
   readonly res: ServerResponse
@@ -22,7 +25,11 @@ export type Call = {
   /** Bytes of a streamed body that were taken from the client: it cannot be sent again then. */
   takenBytes: number
   /** Set while a replica works on it. */
-  abort: ((reason: Error) => void) | undefined
+  upstream: Upstream | undefined
+  /** Set while it waits for a replica: takes it out of the queue. */
+  leave: (() => void) | undefined
+  /** Why it was given up; an attempt that has not begun yet ends with it. */
+  abortReason: Error | undefined
   isClientGone: boolean
   isFinished: boolean
   /** Times it was sent again after a replica may have seen it. */

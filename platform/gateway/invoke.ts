@@ -82,8 +82,8 @@ export function createInvoke(options: InvokeOptions): Invoke {
     if (isStreamed && length !== undefined) headers.push('Content-Length', String(length))
     const call: Call = {
       req, res, target, method, path: path.rest, headers, contentType: head.contentType, callId, answerHeaders,
-      startedMs: performance.now(), body: undefined, isStreamed, takenBytes: 0, abort: undefined, isClientGone: false,
-      isFinished: false, resends: 0,
+      startedMs: performance.now(), body: undefined, isStreamed, takenBytes: 0,
+      upstream: undefined, leave: undefined, abortReason: undefined, isClientGone: false, isFinished: false, resends: 0,
     }
     inFlight++
     target.series.started++
@@ -91,7 +91,7 @@ export function createInvoke(options: InvokeOptions): Invoke {
     res.on('close', () => {
       if (res.writableFinished) return
       call.isClientGone = true
-      call.abort?.(new Error('the caller hung up'))
+      abort(call, new Error('the caller hung up'))
     })
     if (isHeld) hold(call, length)
     else attempt(call, undefined, call.startedMs)
@@ -129,8 +129,16 @@ export function createInvoke(options: InvokeOptions): Invoke {
 
   const tooSlow = (call: Call): void => {
     const error = new BrambleError('REQUEST_TIMEOUT', 'the request body did not arrive in time (read_timeout)')
-    if (call.abort) call.abort(error)
-    else fail(call, error)
+    if (!call.isStreamed) fail(call, error)
+    else abort(call, error)
+  }
+
+  const abort = (call: Call, reason: Error): void => {
+    call.abortReason = reason
+    call.upstream?.abort(reason)
+    if (call.leave === undefined) return
+    call.leave()
+    finish(call, CLIENT_GONE)
   }
 
   const attempt = (call: Call, except: Replica | undefined, nowMs = performance.now()): void => {
@@ -185,16 +193,13 @@ export function createInvoke(options: InvokeOptions): Invoke {
     const leave = (): void => {
       clearTimeout(timer)
       target.waiting.delete(resume)
-      call.abort = undefined
+      call.leave = undefined
     }
     const resume = (): void => {
       leave()
       attempt(call, undefined)
     }
-    call.abort = () => {
-      leave()
-      finish(call, CLIENT_GONE)
-    }
+    call.leave = leave
     // With replicas set aside it looks soon; without any only a change of the route helps.
     const timer = setTimeout(resume, target.replicas.length > 0 ? Math.min(RETRY_MS, leftMs) : leftMs)
     target.waiting.add(resume)

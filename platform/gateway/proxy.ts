@@ -67,7 +67,7 @@ export function createForward(options: ForwarderOptions): Forward {
     const end = (outcome: Outcome): void => {
       if (isEnded) return
       isEnded = true
-      call.abort = undefined
+      call.upstream = undefined
       onEnd(outcome)
     }
     const onDrain = (): void => {
@@ -75,17 +75,13 @@ export function createForward(options: ForwarderOptions): Forward {
       controller?.resume()
     }
 
-    let abortReason: Error | undefined
-    call.abort = (reason) => {
-      abortReason = reason
-      controller?.abort(reason)
-    }
     const body = call.isStreamed ? readBody(call, bodyLimitBytes) : call.body
 
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart(started) {
         controller = started
-        if (abortReason !== undefined) started.abort(abortReason)
+        call.upstream = started
+        if (call.abortReason !== undefined) started.abort(call.abortReason)
       },
       onResponseStart(_controller, code, received) {
         if (code < 200) return
@@ -99,7 +95,8 @@ export function createForward(options: ForwarderOptions): Forward {
         hasWritten = true
         seenBytes += chunk.length
         if (seenBytes === bodyLength) {
-          res.end(chunk)
+          if (chunk.length <= 4096) res.end(chunk.toString('latin1'), 'latin1')
+          else res.end(chunk)
         } else if (!res.write(chunk)) {
           controller?.pause()
           deadlines.set(call, writeTimeoutMs, () => res.destroy(new Error('the caller does not read the answer')))
