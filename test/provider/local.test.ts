@@ -1,19 +1,21 @@
-import * as assert from 'node:assert/strict'
-import { eventually, test } from '../kit.ts'
+/** The port's contract on processes of this machine. */
+import { providerContract } from './contract.ts'
 import { writeBundle } from './probe-function.ts'
-import { makeFolders, refOf, specOf, startLocal } from './world.ts'
+import { makeFolders, startLocal } from './world.ts'
 
-test('a deployed function answers, and answers anew when its bundle has changed', async () => {
-  await using folders = await makeFolders()
-  await writeBundle(folders.functionsDir, 'probe')
-  await using local = await startLocal(folders)
-  const { provider, path } = local
-  await provider.apply(specOf('probe'))
-  await path.ready('probe')
-  assert.equal(await path.call('probe', '/version'), '1')
-  await writeBundle(folders.functionsDir, 'probe', '2')
-  await provider.apply(specOf('probe'))
-  await eventually('version 2', async () => (await path.call('probe', '/version')) === '2')
-  await provider.remove(refOf('probe'))
-  assert.equal(path.route('probe'), undefined)
+providerContract(async () => {
+  const folders = await makeFolders()
+  const local = await startLocal(folders)
+  return {
+    provider: local.provider,
+    path: local.path,
+    async makeImage(name, version) {
+      await writeBundle(folders.functionsDir, name, version)
+      return `registry.local/probes/${name}:1`
+    },
+    async [Symbol.asyncDispose]() {
+      await local[Symbol.asyncDispose]()
+      await folders[Symbol.asyncDispose]()
+    },
+  }
 })

@@ -1,14 +1,11 @@
-/** What the tests of a provider need around it: folders that go again, a data path that drains, calls to replicas. */
-import { get } from 'node:http'
-import { mkdtemp, rm } from 'node:fs/promises'
+/** What the tests of the local provider need around it: folders that go again, its log, and one that runs. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLog, type Log } from '../../platform/lib/log.ts'
-import { serviceName } from '../../platform/openfaas/names.ts'
-import { DEFAULT_NAMESPACE, type FunctionRef, type FunctionSpec } from '../../platform/openfaas/types.ts'
-import type { Endpoint, Provider, Route, RouteChange } from '../../platform/provider/provider.ts'
+import type { Provider } from '../../platform/provider/provider.ts'
 import { createLocalProvider, type LocalProviderDeps } from '../../platform/provider/local/provider.ts'
-import { eventually } from '../kit.ts'
+import { createDataPath, type DataPath } from './data-path.ts'
 
 export type Folders = AsyncDisposable & { readonly root: string; readonly dataDir: string; readonly functionsDir: string }
 
@@ -47,85 +44,8 @@ export async function startLocal(folders: Folders, more: Partial<LocalProviderDe
   }
 }
 
-export type DataPath = {
-  readonly changes: RouteChange[]
-  route(name: string, namespace?: string): Route | undefined
-  endpoints(name: string, namespace?: string): readonly Endpoint[]
-  /** Waits until so many replicas take calls. */
-  ready(name: string, count?: number, namespace?: string): Promise<readonly Endpoint[]>
-  /** What a replica answers. */
-  call(name: string, path: string, namespace?: string): Promise<string>
-  /** Whether replicas that leave are said to be drained at once. */
-  isDraining: boolean
-  readonly left: Endpoint[]
-  stop(): void
-}
-
-/** Plays the gateway: keeps the routes, and says of each replica that left one that no call is on it. */
-export function createDataPath(provider: Provider): DataPath {
-  const routes = new Map<string, Route>()
-  const changes: RouteChange[] = []
-  const left: Endpoint[] = []
-  const path: DataPath = {
-    changes,
-    left,
-    isDraining: true,
-    route: (name, namespace = DEFAULT_NAMESPACE) => routes.get(serviceName({ name, namespace })),
-    endpoints: (name, namespace) => path.route(name, namespace)?.endpoints ?? [],
-    ready: (name, count = 1, namespace) => eventually(`${count} replicas of ${name} are ready`, () => {
-      const all = path.endpoints(name, namespace)
-      return all.length === count && all
-    }),
-    async call(name, target, namespace) {
-      const endpoint = path.endpoints(name, namespace)[0]
-      if (!endpoint) throw new Error(`${name} has no replica`)
-      return ask(endpoint, target)
-    },
-    stop: () => unwatch(),
-  }
-  const unwatch = provider.watch((change) => {
-    changes.push(change)
-    const key = serviceName(change.ref)
-    const before = routes.get(key)?.endpoints ?? []
-    if (change.route) routes.set(key, change.route)
-    else routes.delete(key)
-    const now = new Set(change.route?.endpoints.map(({ instance }) => instance))
-    for (const endpoint of before) {
-      if (now.has(endpoint.instance)) continue
-      left.push(endpoint)
-      if (path.isDraining) provider.drained(endpoint.instance)
-    }
-  })
-  return path
-}
-
-/** The body of the answer; rejects when there is none. */
-export function ask(endpoint: Endpoint, path: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    get({ host: endpoint.host, port: endpoint.port, path, agent: false }, (response) => {
-      let text = ''
-      response.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
-      response.on('end', () => resolve(text))
-      response.on('error', reject)
-    }).on('error', reject)
-  })
-}
-
-/** A deployment with nothing special in it. */
-export function specOf(name: string, more: Partial<FunctionSpec> = {}): FunctionSpec {
-  return {
-    name, namespace: DEFAULT_NAMESPACE, image: `registry.local/${name}:1`, envVars: {}, constraints: [], secrets: [],
-    labels: {}, annotations: {}, ...more,
-  }
-}
-
-export function refOf(name: string, namespace = DEFAULT_NAMESPACE): FunctionRef {
-  return { name, namespace }
-}
-
 /** Whether a process runs: a zombie does not. */
 export async function isRunning(pid: number): Promise<boolean> {
-  const { readFile } = await import('node:fs/promises')
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
   return stat !== undefined && !/\) [ZX] /.test(stat)
 }

@@ -1,20 +1,7 @@
 /** What is wrong with a function, in words; nothing when it is as it was asked to be. Pure. */
 import type { FunctionCondition } from '../../openfaas/types.ts'
-import type { Exit } from './exit.ts'
 import type { UpdateFailure } from './store.ts'
-
-/** The unwanted ends of one revision's replicas. */
-export type Trouble = {
-  /** Ends in a row, with no replica stable in between. */
-  readonly failures: number
-  /** Those of them that came before the replica was ready. */
-  readonly startFailures: number
-  /** Ends in a row because somebody else had the port. */
-  readonly portTries: number
-  readonly last: Exit
-  readonly lastAtMs: number
-  readonly restartAtMs: number
-}
+import type { Trouble } from './troubles.ts'
 
 export type ConditionFacts = {
   readonly nowMs: number

@@ -3,18 +3,19 @@
  * it runs after every event and may run at any time.
  */
 import { randomBytes } from 'node:crypto'
-import { backoffMs } from '../../lib/backoff.ts'
 import type { Log } from '../../lib/log.ts'
 import type { FunctionRef, FunctionSpec, FunctionStatus } from '../../openfaas/types.ts'
-import type { Endpoint, Route } from '../provider.ts'
-import { conditionsOf, type Trouble } from './conditions.ts'
+import type { Route } from '../provider.ts'
+import { conditionsOf } from './conditions.ts'
 import type { Exit } from './exit.ts'
 import type { FunctionLogs, LogWriter } from './logs.ts'
 import { drainMsOf } from './patience.ts'
 import { plan } from './plan.ts'
 import { startReplica, type Replica, type Workshop } from './replica.ts'
 import type { Revision } from './revision.ts'
+import { createShownRoute } from './shown-route.ts'
 import type { FunctionRecord } from './store.ts'
+import { createTroubles } from './troubles.ts'
 
 export type LocalFunction = {
   readonly ref: FunctionRef
@@ -60,21 +61,19 @@ type Member = {
 }
 
 export function createFunction(deps: FunctionDeps): LocalFunction {
-  const { workshop, output, log, publish, onOutcome } = deps
+  const { workshop, output, log, onOutcome } = deps
   const { settings, nowMs } = workshop
   const { name, namespace } = deps.record.target.spec
   const ref: FunctionRef = { name, namespace }
   const members = new Map<string, Member>()
-  const troubles = new Map<string, Trouble>()
+  const troubles = createTroubles(settings, nowMs)
   const secretValues = new Map<string, ReadonlyMap<string, Uint8Array>>()
   let record = deps.record
   /** Replicas of the serving revision when the update began. */
   let kept = record.lastGood && record.lastGood.id !== record.target.id ? record.replicas : 0
-  let route: Route = { ref, replicas: record.replicas, endpoints: [] }
-  let isRouteShown = false
+  const route = createShownRoute(ref, record.replicas, deps.publish)
   let wakeTimer: NodeJS.Timeout | undefined
   let life: 'running' | 'retired' | 'stopped' = 'running'
-  let isRouteGone = false
 
   const goal = (): Revision => (record.failure && record.lastGood ? record.lastGood : record.target)
   const serving = (): Revision => record.lastGood ?? goal()
@@ -99,17 +98,14 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
       return converge()
     }
     const leaving = decided.leave.flatMap((instance) => members.get(instance) ?? []).filter(isActive)
-    const wereRouted = new Set(route.endpoints.map((endpoint) => endpoint.instance))
-    for (const member of leaving) {
+    const draining = leaving.filter((member) => route.has(member.replica.instance))
+    for (const member of draining) {
       clearTimeout(member.timer)
-      member.phase = wereRouted.has(member.replica.instance) ? 'draining' : 'ending'
+      member.phase = 'draining'
+      member.timer = setTimeout(() => endMember(member), drainMsOf(member.replica.revision.spec, settings))
     }
     showRoute(decided.route)
-    for (const member of leaving) {
-      if (member.phase === 'draining') {
-        member.timer = setTimeout(() => endMember(member), drainMsOf(member.replica.revision.spec, settings))
-      } else endMember(member)
-    }
+    for (const member of leaving) if (!draining.includes(member)) endMember(member)
     for (const { revision, count } of decided.start) startMembers(revision === goal().id ? goal() : serving(), count)
     watchTime()
   }
@@ -118,18 +114,9 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
     member.phase === 'ready' && member.replica.revision.id === revision.id
 
   const showRoute = (instances: readonly string[]): void => {
-    if (isRouteGone) return
-    const endpoints = instances.flatMap((instance): Endpoint[] => {
-      const endpoint = members.get(instance)?.replica.endpoint()
-      return endpoint ? [endpoint] : []
-    })
-    const isSame = route.replicas === wanted() && route.endpoints.length === endpoints.length &&
-      endpoints.every((endpoint, index) => endpoint === route.endpoints[index])
-    if (isSame && isRouteShown && life === 'running') return
-    isRouteShown = true
-    isRouteGone = life !== 'running'
-    route = { ref, replicas: wanted(), endpoints }
-    publish(isRouteGone ? undefined : route)
+    if (life === 'retired') return route.hide()
+    // A platform that stops does not remove its functions.
+    if (life === 'running') route.show(wanted(), instances.flatMap((instance) => members.get(instance)?.replica.endpoint() ?? []))
   }
 
   const endMember = (member: Member): void => {
@@ -139,8 +126,7 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
   }
 
   const startMembers = (revision: Revision, count: number): void => {
-    const trouble = troubles.get(revision.id)
-    if (trouble && trouble.restartAtMs > nowMs()) return
+    if (troubles.waitMs(revision.id) > 0) return
     for (let index = 0; index < count; index++) startMember(revision)
   }
 
@@ -162,7 +148,7 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
         onDown: () => {
           if (isActive(member)) member.phase = 'ended'
           // At once, and before anything else: no more calls may go there.
-          showRoute(route.endpoints.map((endpoint) => endpoint.instance).filter((one) => one !== instance))
+          showRoute(route.current().endpoints.map((endpoint) => endpoint.instance).filter((one) => one !== instance))
         },
         onExit: (exit) => noteExit(member, exit),
       },
@@ -182,10 +168,7 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
     member.phase = 'ready'
     const { instance, revision } = member.replica
     log.info('replica is ready', { instance, ms: nowMs() - (member.replica.spawnedAtMs() ?? nowMs()) })
-    member.timer = setTimeout(() => {
-      const trouble = troubles.get(revision.id)
-      if (trouble) troubles.set(revision.id, { ...trouble, failures: 0, startFailures: 0, portTries: 0 })
-    }, settings.stableAfterMs)
+    member.timer = setTimeout(() => troubles.calm(revision.id), settings.stableAfterMs)
     converge()
   }
 
@@ -195,20 +178,8 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
     if (!isActive(member)) return
     members.delete(exit.instance)
     const id = member.replica.revision.id
-    const before = troubles.get(id)
-    const isPort = exit.cause === 'port-taken' && (before?.portTries ?? 0) < settings.maxPortTries
-    const failures = (before?.failures ?? 0) + (isPort ? 0 : 1)
-    const wasReady = member.replica.endpoint() !== undefined
-    troubles.set(id, {
-      failures,
-      startFailures: (before?.startFailures ?? 0) + (isPort || wasReady ? 0 : 1),
-      portTries: isPort ? (before?.portTries ?? 0) + 1 : 0,
-      last: exit,
-      lastAtMs: nowMs(),
-      restartAtMs: nowMs() + backoffMs(failures, { firstMs: settings.restartFirstMs, maxMs: settings.restartMaxMs }),
-    })
-    const tooOften = (troubles.get(id)?.startFailures ?? 0) >= settings.maxStartFailures
-    if (isUpdating() && id === goal().id && tooOften) failUpdate(exit.text, exit.lastLines)
+    const { startFailures } = troubles.note(id, exit, member.replica.endpoint() !== undefined)
+    if (isUpdating() && id === goal().id && startFailures >= settings.maxStartFailures) failUpdate(exit.text, exit.lastLines)
     converge()
   }
 
@@ -221,30 +192,24 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
     onOutcome()
   }
 
+  /** How long until a starting replica of the new version has had all the time it gets. */
+  const timeLeftMs = ({ replica, phase }: Member): number =>
+    !isUpdating() || phase !== 'starting' || replica.revision.id !== goal().id ? Infinity
+      : (replica.spawnedAtMs() ?? nowMs()) + settings.readyDeadlineMs - nowMs()
+
   /** Looks again when a restart is due, or a start has taken too long. */
   const watchTime = (): void => {
     clearTimeout(wakeTimer)
-    const now = nowMs()
-    const dues: number[] = []
-    for (const trouble of [troubles.get(goal().id), troubles.get(serving().id)]) {
-      if (trouble && trouble.restartAtMs > now) dues.push(trouble.restartAtMs)
-    }
-    if (isUpdating()) {
-      for (const { replica, phase } of active()) {
-        if (phase !== 'starting' || replica.revision.id !== goal().id) continue
-        dues.push((replica.spawnedAtMs() ?? now) + settings.readyDeadlineMs)
-      }
-    }
-    if (dues.length === 0 || life === 'stopped') return
-    wakeTimer = setTimeout(onTime, Math.max(1, Math.min(...dues) - now))
+    const restarts = [goal(), serving()].map(({ id }) => troubles.waitMs(id)).filter((waitMs) => waitMs > 0)
+    const waitMs = Math.min(...restarts, ...active().map(timeLeftMs))
+    if (life !== 'stopped' && waitMs < Infinity) wakeTimer = setTimeout(onTime, Math.max(1, waitMs))
   }
 
   const onTime = (): void => {
-    const late = isUpdating() ? active().find(({ replica, phase }) => phase === 'starting' &&
-      replica.revision.id === goal().id && nowMs() - (replica.spawnedAtMs() ?? nowMs()) >= settings.readyDeadlineMs) : undefined
+    const late = active().find((member) => timeLeftMs(member) <= 0)
     if (late) {
-      const why = `replica ${late.replica.instance} is not ready after ${settings.readyDeadlineMs / 1000} s: ${late.replica.whyNotReady()}`
-      failUpdate(why, late.output.last(LAST_LINES))
+      const { instance, whyNotReady } = late.replica
+      failUpdate(`replica ${instance} is not ready after ${settings.readyDeadlineMs / 1000} s: ${whyNotReady()}`, late.output.last(LAST_LINES))
     }
     converge()
   }
@@ -261,30 +226,30 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
     change(next, options) {
       const wasUpdatingTo = isUpdating() ? goal().id : undefined
       record = next
-      if (options?.isRetry) troubles.delete(goal().id)
+      if (options?.isRetry) troubles.forget(goal().id)
       if (isUpdating() && goal().id !== wasUpdatingTo) {
         kept = active().filter((member) => member.replica.revision.id === serving().id).length
       }
       kept = Math.min(kept, record.replicas)
-      for (const one of [troubles, secretValues]) {
-        for (const id of one.keys()) if (id !== record.target.id && id !== record.lastGood?.id) one.delete(id)
-      }
+      const ids = [record.target.id, serving().id]
+      troubles.keepOnly(ids)
+      for (const id of secretValues.keys()) if (!ids.includes(id)) secretValues.delete(id)
       converge()
     },
-    route: () => route,
+    route: route.current,
     status() {
       const now = nowMs()
       return {
         spec: record.target.spec,
         replicas: record.replicas,
-        availableReplicas: route.endpoints.length,
+        availableReplicas: route.current().endpoints.length,
         createdAt: record.createdAt,
         conditions: conditionsOf({
           nowMs: now,
           wanted: record.replicas,
-          ready: route.endpoints.length,
+          ready: route.current().endpoints.length,
           failure: record.failure,
-          trouble: troubles.get(goal().id),
+          trouble: troubles.of(goal().id),
           starting: active().filter((member) => member.phase === 'starting').map(({ replica }) => ({
             instance: replica.instance, ageMs: now - (replica.spawnedAtMs() ?? now), why: replica.whyNotReady(),
           })),

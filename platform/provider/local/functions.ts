@@ -50,7 +50,7 @@ export function createFunctions(deps: FunctionsDeps): Functions {
   const { settings } = workshop
   const all = new Map<string, LocalFunction>()
   /** Removed, and not gone yet. */
-  const leaving = new Map<LocalFunction, Promise<void>>()
+  const leaving = new Set<LocalFunction>()
   const listeners = new Set<(change: RouteChange) => void>()
   let collectTimer: NodeJS.Timeout | undefined
 
@@ -70,7 +70,7 @@ export function createFunctions(deps: FunctionsDeps): Functions {
   }
 
   const collect = async (): Promise<void> => {
-    const used = new Set([...all.values(), ...leaving.keys()].flatMap((one) => one.bundles()))
+    const used = new Set([...all.values(), ...leaving].flatMap((one) => one.bundles()))
     for (const id of await bundles.collect((one) => used.has(one))) await workshop.rooms.forgetBundle(id)
   }
   const collectSoon = (): void => {
@@ -111,13 +111,13 @@ export function createFunctions(deps: FunctionsDeps): Functions {
 
   const retire = (one: LocalFunction): void => {
     all.delete(serviceName(one.ref))
+    leaving.add(one)
     const { user } = one.record()
-    const gone = one.retire().then(() => {
+    void one.retire().then(() => {
       leaving.delete(one)
       if (user !== undefined) users?.giveBack(user)
       collectSoon()
     })
-    leaving.set(one, gone)
   }
 
   /** The replicas follow while the disk is being written; if it refuses, they go back. */
@@ -182,8 +182,7 @@ export function createFunctions(deps: FunctionsDeps): Functions {
 
     async stop() {
       clearTimeout(collectTimer)
-      await Promise.all([...all.values(), ...leaving.keys()].map((one) => one.stop()))
-      await Promise.all(leaving.values())
+      await Promise.all([...all.values(), ...leaving].map((one) => one.stop()))
       all.clear()
       listeners.clear()
     },
@@ -201,7 +200,7 @@ export function createFunctions(deps: FunctionsDeps): Functions {
     },
 
     drained(instance) {
-      for (const one of [...all.values(), ...leaving.keys()]) one.drained(instance)
+      for (const one of [...all.values(), ...leaving]) one.drained(instance)
     },
 
     async apply(spec) {

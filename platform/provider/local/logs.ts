@@ -72,6 +72,8 @@ export function createLogs({ settings, now }: { settings: Settings; now: () => n
             const index = live.indexOf(ring)
             if (index < 0) return
             live.splice(index, 1)
+            // One that wrote nothing must not push out what others wrote.
+            if (ring.lines().length === 0) return drop(ring)
             ended.push(ring)
             while (ended.length > settings.logEndedReplicas) drop(ended.shift() ?? ring)
           },

@@ -49,7 +49,8 @@ export function createLocalProvider(deps: LocalProviderDeps): Provider {
     ...deps.settings,
   }
   const isRoot = deps.isRoot ?? process.getuid?.() === 0
-  const nowMs = (): number => now().getTime()
+  /** For durations: a clock that is set must not fail an update. */
+  const nowMs = (): number => performance.now()
   const processes = createProcesses(deps.platform ?? process.platform)
   const instance = createInstance({ dataDir, processes, log })
   const desk = createDesk()
@@ -73,7 +74,7 @@ export function createLocalProvider(deps: LocalProviderDeps): Provider {
     workshop, desk, secrets, bundles, log, now,
     records: store.functions,
     users: isRoot ? createUsers({ first: settings.firstUser, last: settings.lastUser }) : undefined,
-    logs: createLogs({ settings, now: nowMs }),
+    logs: createLogs({ settings, now: () => now().getTime() }),
   })
   const namespaces = createNamespaces({
     desk, log,

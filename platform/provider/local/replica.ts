@@ -94,10 +94,12 @@ export function startReplica(workshop: Workshop, request: ReplicaRequest, events
   }
 
   const end = (graceMs = graceMsOf(spec, settings)): void => {
+    const isFirst = !isEnding
     isEnding = true
     if (child?.pid === undefined || over.signal.aborted) return
     const group = child.pid
-    signalGroup(group, 'SIGTERM')
+    // Once only: to many programs a second one means "now".
+    if (isFirst) signalGroup(group, 'SIGTERM')
     clearTimeout(killTimer)
     killTimer = setTimeout(() => signalGroup(group, 'SIGKILL'), graceMs)
   }

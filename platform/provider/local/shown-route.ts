@@ -1,0 +1,35 @@
+/** The route of one function as watchers know it: told only when it changes, and never again after it is gone. */
+import type { FunctionRef } from '../../openfaas/types.ts'
+import type { Endpoint, Route } from '../provider.ts'
+
+export type ShownRoute = {
+  current(): Route
+  has(instance: string): boolean
+  show(replicas: number, endpoints: readonly Endpoint[]): void
+  /** The function is removed. */
+  hide(): void
+}
+
+export function createShownRoute(ref: FunctionRef, replicas: number, publish: (route: Route | undefined) => void): ShownRoute {
+  let route: Route = { ref, replicas, endpoints: [] }
+  let state: 'unknown' | 'shown' | 'gone' = 'unknown'
+
+  return {
+    current: () => route,
+    has: (instance) => route.endpoints.some((endpoint) => endpoint.instance === instance),
+    show(nowReplicas, endpoints) {
+      const isSame = route.replicas === nowReplicas && route.endpoints.length === endpoints.length &&
+        endpoints.every((endpoint, index) => endpoint === route.endpoints[index])
+      if (state === 'gone' || (state === 'shown' && isSame)) return
+      state = 'shown'
+      route = { ref, replicas: nowReplicas, endpoints }
+      publish(route)
+    },
+    hide() {
+      if (state === 'gone') return
+      state = 'gone'
+      route = { ref, replicas: 0, endpoints: [] }
+      publish(undefined)
+    },
+  }
+}

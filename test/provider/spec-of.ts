@@ -1,0 +1,14 @@
+/** Deployments as a parser would hand them to a provider. */
+import { DEFAULT_NAMESPACE, type FunctionRef, type FunctionSpec } from '../../platform/openfaas/types.ts'
+
+/** A deployment with nothing special in it. */
+export function specOf(name: string, more: Partial<FunctionSpec> = {}): FunctionSpec {
+  return {
+    name, namespace: DEFAULT_NAMESPACE, image: `registry.local/${name}:1`, envVars: {}, constraints: [], secrets: [],
+    labels: {}, annotations: {}, ...more,
+  }
+}
+
+export function refOf(name: string, namespace = DEFAULT_NAMESPACE): FunctionRef {
+  return { name, namespace }
+}
