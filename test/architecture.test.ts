@@ -192,14 +192,17 @@ function imports(name: string, path: string, specifier: string, rule: 'import' |
 function readSources(folder = ''): SourceFile[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`
-    if (isIgnored(entry.name) || entry.name === '.git' || (folder !== '' && entry.name.startsWith('.'))) return []
+    if (isIgnored(path) || entry.name === '.git' || (folder !== '' && entry.name.startsWith('.'))) return []
     if (entry.isDirectory()) return readSources(path)
     return [{ path, source: readFileSync(join(root, path), 'utf8') }]
   })
 }
 
-/** The forms `.gitignore` uses here: `name/`, `name`, `*.end`. */
-function isIgnored(name: string): boolean {
+/** The forms `.gitignore` uses here: `/name/` at the top, `name/` and `name` anywhere, `*.end`. */
+function isIgnored(path: string): boolean {
+  const name = path.replace(/^.*\//, '')
   return readFileSync(join(root, '.gitignore'), 'utf8').split('\n').filter(Boolean).some((pattern) =>
-    pattern.startsWith('*') ? name.endsWith(pattern.slice(1)) : name === pattern.replace(/\/$/, ''))
+    pattern.startsWith('*') ? name.endsWith(pattern.slice(1))
+      : pattern.startsWith('/') ? path === pattern.slice(1).replace(/\/$/, '')
+      : name === pattern.replace(/\/$/, ''))
 }

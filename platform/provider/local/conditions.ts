@@ -7,6 +7,8 @@ export type ConditionFacts = {
   readonly nowMs: number
   readonly wanted: number
   readonly ready: number
+  /** A new version is being brought up beside the one that serves. */
+  readonly isUpdating: boolean
   readonly failure: UpdateFailure | undefined
   readonly trouble: Trouble | undefined
   /** Replicas that are not ready yet. */
@@ -21,7 +23,7 @@ export type ConditionFacts = {
 const LOOP_FAILURES = 2
 
 export function conditionsOf(facts: ConditionFacts): readonly FunctionCondition[] {
-  const { wanted, ready, failure, starting, readyDeadlineMs, lastLinesOf } = facts
+  const { wanted, ready, isUpdating, failure, starting, readyDeadlineMs, lastLinesOf } = facts
   const conditions: FunctionCondition[] = []
   if (failure) conditions.push({ reason: 'UpdateFailed', message: failure.message, lastLines: failure.lastLines })
   if (wanted === 0) return conditions
@@ -36,8 +38,11 @@ export function conditionsOf(facts: ConditionFacts): readonly FunctionCondition[
       lastLines: lastLinesOf(late.instance),
     })
   }
-  if (conditions.length === 0 && ready < wanted) {
-    conditions.push({ reason: 'Starting', message: `${ready} of ${wanted} replicas are ready` })
+  if (conditions.length === 0 && (isUpdating || ready < wanted)) {
+    conditions.push({
+      reason: 'Starting',
+      message: isUpdating ? 'a new version is starting; the old one serves' : `${ready} of ${wanted} replicas are ready`,
+    })
   }
   return conditions
 }

@@ -248,6 +248,7 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
           nowMs: now,
           wanted: record.replicas,
           ready: route.current().endpoints.length,
+          isUpdating: isUpdating(),
           failure: record.failure,
           trouble: troubles.of(goal().id),
           starting: active().filter((member) => member.phase === 'starting').map(({ replica }) => ({
