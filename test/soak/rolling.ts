@@ -81,19 +81,23 @@ export async function rolling(plan: RollingPlan): Promise<RollingReport> {
   }))
   const [get, post] = await loads
   if (failed.length > 0) throw failed[0]
-  const { lost, unexplained } = explain(get, post)
+  const { lost, unexplained } = explain(get, post, endedInstances(platform.output()))
   return { get, post, redeploys: plan.redeploys, kills, lost, unexplained, isSettled: await settles(platform, bundle, String(plan.redeploys)) }
 }
 
-/** A POST answered 502, or cut off within its answer, was on a process that died. */
-const lostKind = /^502: |^(?:ECONNRESET, )?closed inside the answer$/
+/** Replicas that ended without being asked to, by the platform's log. */
+function endedInstances(output: string): ReadonlySet<string> {
+  return new Set([...output.matchAll(/"message":"replica ended by itself".*?"instance":"([^"]+)"/g)].map(([, instance = '']) => instance))
+}
 
-function explain(get: LoadReport, post: LoadReport): { lost: number; unexplained: Record<string, number> } {
+/** A POST is lost when the replica that its 502 names has died, or its answer was cut off half-way. */
+function explain(get: LoadReport, post: LoadReport, ended: ReadonlySet<string>): { lost: number; unexplained: Record<string, number> } {
   let lost = 0
   const unexplained: Record<string, number> = {}
   for (const [kind, count] of Object.entries(get.failures)) unexplained[`GET ${kind}`] = count
   for (const [kind, count] of Object.entries(post.failures)) {
-    if (lostKind.test(kind)) lost += count
+    const [, instance = ''] = /^502: replica (\S+) /.exec(kind) ?? []
+    if (ended.has(instance) || kind.endsWith('closed inside the answer')) lost += count
     else unexplained[`POST ${kind}`] = count
   }
   return { lost, unexplained }

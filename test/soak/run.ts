@@ -30,7 +30,6 @@ async function showRolling(plan: RollingPlan): Promise<boolean> {
   console.log(`kills: ${report.kills}; POST calls lost with a killed process: ${report.lost}; ` +
     `other failures (goal 0): ${JSON.stringify(report.unexplained)}; ` +
     `one replica of the last version in the end: ${report.isSettled ? 'yes' : 'NO'}`)
-  if (report.lost > 0) console.log(`lost, as their callers saw it: ${JSON.stringify(report.post.failures)}`)
   return report.isSettled && Object.keys(report.unexplained).length === 0
 }
 
