@@ -31,7 +31,8 @@ test('an editor that replaces the file is noticed too', async () => {
   watch.mark()
   await writeFile(join(project.folder, 'one/.word.ts.swp'), 'export const word = "third"\n')
   await rename(join(project.folder, 'one/.word.ts.swp'), join(project.folder, 'one/word.ts'))
-  assert.deepEqual(built(await watch.until('the change is built', isDone)), ['one'])
+  // The draft's own event may end a round in which nothing changed.
+  assert.deepEqual(built(await watch.until('the change is built', (events) => isDone(events) && built(events).length > 0)), ['one'])
 })
 
 test('a source outside the handler folder is watched, for all that use it', async () => {
