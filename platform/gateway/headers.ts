@@ -3,7 +3,7 @@
 export type RequestHead = {
   /** Headers for the function, hop-by-hop ones and those the gateway sets removed. */
   readonly headers: string[]
-  /** The caller's own `X-Call-Id`. */
+  /** The caller's own `X-Call-Id`, if it is one. */
   readonly callId: string | undefined
   readonly contentType: string | undefined
   /** Declared body length in bytes; `undefined` without a `Content-Length`. */
@@ -11,6 +11,9 @@ export type RequestHead = {
   /** Whether the body comes in chunks of unknown number. */
   readonly isChunked: boolean
 }
+
+/** A caller's own call id beyond this length is replaced. */
+const MAX_CALL_ID_LENGTH = 128
 
 /**
  * Takes the request's raw header list apart. Hop-by-hop headers (RFC 9110 section 7.6.1) and those the `Connection`
@@ -35,7 +38,7 @@ export function readRequestHead(raw: readonly string[], peer: string): RequestHe
       case 4: if (is(name, 'host')) { host = value; continue } break
       case 6: if (is(name, 'expect')) continue; break
       case 7: if (is(name, 'trailer') || is(name, 'upgrade')) continue; break
-      case 9: if (is(name, 'x-call-id')) { callId = value; continue } break
+      case 9: if (is(name, 'x-call-id')) { callId = value !== '' && value.length <= MAX_CALL_ID_LENGTH ? value : undefined; continue } break
       case 10:
         if (is(name, 'connection')) {
           if (value.length !== 10 || !is(value, 'keep-alive')) named = named === undefined ? value : `${named},${value}`

@@ -37,8 +37,6 @@ export type Invoke = {
 const methods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD'])
 /** Bodies up to this size are held until sent, so that a call can be repeated; larger ones are only passed on. */
 const HELD_BODY_BYTES = 16_384
-/** A caller's own call id beyond this length is replaced. */
-const MAX_CALL_ID_LENGTH = 128
 const MAX_HEADERS = 256
 /** A call that may have run is repeated once, not until every replica has died of it. */
 const MAX_RESENDS = 1
@@ -56,8 +54,7 @@ export function createInvoke(options: InvokeOptions): Invoke {
     const raw = req.rawHeaders
     const socket = req.socket
     const head = readRequestHead(raw, `${socket.remoteAddress}:${socket.remotePort}`)
-    const given = head.callId
-    const callId = given !== undefined && given !== '' && given.length <= MAX_CALL_ID_LENGTH ? given : randomUUID()
+    const callId = head.callId ?? randomUUID()
     const startTime = `${Date.now()}000000`
     const answerHeaders = ['X-Call-Id', callId, 'X-Start-Time', startTime, 'X-Served-By', options.servedBy]
 

@@ -31,6 +31,8 @@ export type Upgrade = {
 const MAX_ATTEMPTS = 3
 /** Status under which a handshake is counted whose caller left. Not sent to anybody. */
 const CLIENT_GONE = 499
+/** A caller may begin to talk before the handshake is answered; so much of it is kept. */
+const MAX_EARLY_BYTES = 65_536
 
 export function createUpgrade(options: UpgradeOptions): Upgrade {
   const { table, upstreamTimeoutMs, maxUpgraded, servedBy } = options
@@ -67,7 +69,7 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
     target.series.started++
     target.series.inFlight++
     underWay++
-    connect({ req, socket, head, path, target, attempts: 1 }, undefined, (status) => {
+    connect({ req, socket, path, target, takeEarly: keepEarly(socket, head), attempts: 1 }, undefined, (status) => {
       underWay--
       target.series.inFlight--
       observe(target.series, status, (performance.now() - startedMs) / 1000)
@@ -77,14 +79,15 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
   type Handshake = {
     readonly req: IncomingMessage
     readonly socket: Duplex
-    readonly head: Buffer
     readonly path: FunctionPath
     readonly target: Target
+    /** What the caller has said already; later bytes are the taker's to read. */
+    readonly takeEarly: () => Buffer
     attempts: number
   }
 
   const connect = (shake: Handshake, failed: { replica: Replica; error: Error } | undefined, done: (status: number) => void): void => {
-    const { req, socket, head, path, target } = shake
+    const { req, socket, path, target } = shake
     const replica = choose(target.replicas, performance.now(), failed?.replica)
     if (replica === undefined) {
       const error = failed?.error ?? new BrambleError('UNAVAILABLE', `no endpoints available for ${target.series.name}`)
@@ -96,10 +99,11 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
     const startTime = `${Date.now()}000000`
     table.acquire(replica)
     let isOver = false
+    let isAnswered = false
     const over = (status: number): void => {
       if (isOver) return
       isOver = true
-      socket.off('close', leave)
+      stayOrLeave('off')
       table.release(replica)
       done(status)
     }
@@ -112,16 +116,20 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
     })
     const leave = (): void => {
       outgoing.destroy()
+      socket.destroy()
       over(CLIENT_GONE)
     }
+    const stayOrLeave = (how: 'on' | 'off'): void => { socket[how]('close', leave)[how]('end', leave) }
     const added = `X-Call-Id: ${callId}\r\nX-Start-Time: ${startTime}\r\nX-Served-By: ${servedBy}\r\n`
 
     outgoing.on('upgrade', (answer, upstream, rest) => {
-      socket.off('close', leave)
+      stayOrLeave('off')
       upstream.setTimeout(0)
       socket.write(headOf(answer, added, true), 'latin1')
       if (rest.length > 0) socket.write(rest)
-      if (head.length > 0) upstream.write(head)
+      upstream.write(shake.takeEarly())
+      // Once the caller has ended its side, the function has so long between bytes to end its own.
+      socket.on('end', () => upstream.setTimeout(upstreamTimeoutMs, () => upstream.destroy()))
       upstream.on('error', () => socket.destroy())
       upstream.on('close', () => {
         socket.end(() => socket.destroy())
@@ -133,22 +141,25 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
     })
     outgoing.on('response', (answer) => {
       // Not upgraded: the function's own answer goes out, then the connection ends; a broken one cuts it.
-      outgoing.setTimeout(0)
+      isAnswered = true
+      stayOrLeave('off')
+      shake.takeEarly()
       socket.write(headOf(answer, added, false), 'latin1')
       pipeline(answer, socket, () => {
+        outgoing.destroy()
         socket.destroy()
         over(answer.statusCode ?? httpStatusOf(undefined))
       })
     })
     outgoing.on('timeout', () => outgoing.destroy(new BrambleError('TIMEOUT', 'the function did not answer the handshake in time (upstream_timeout)')))
     outgoing.on('error', (cause) => {
-      if (isOver) return
+      if (isOver || isAnswered) return
       if (cause instanceof BrambleError) {
         refuse(socket, cause)
         return over(httpStatusOf(cause))
       }
       isOver = true
-      socket.off('close', leave)
+      stayOrLeave('off')
       replica.failures++
       replica.asideUntilMs = performance.now() + asideMs(replica.failures)
       table.release(replica)
@@ -158,7 +169,7 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
       refuse(socket, error)
       done(httpStatusOf(error))
     })
-    socket.on('close', leave)
+    stayOrLeave('on')
     outgoing.end()
   }
 
@@ -167,6 +178,20 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
     refuse,
     open: () => underWay,
     cutAll: () => { for (const socket of sockets) socket.destroy() },
+  }
+}
+
+/** Reads on, so that a caller who leaves is noticed. */
+function keepEarly(socket: Duplex, head: Buffer): () => Buffer {
+  let early = head
+  const keep = (chunk: Buffer): void => {
+    early = Buffer.concat([early, chunk])
+    if (early.length > MAX_EARLY_BYTES) socket.pause()
+  }
+  socket.on('data', keep)
+  return () => {
+    socket.off('data', keep).resume()
+    return early
   }
 }
 

@@ -289,6 +289,20 @@ test('an answer to an upgrade that breaks off cuts the connection', async () => 
   assert.ok([...raw.gateway.snapshot().functions].every(({ inFlight }) => inFlight === 0))
 })
 
+cases('a caller who leaves an upgrade leaves nothing behind, though the function never ends it', [
+  { name: 'while the function thinks', answer: '' },
+  { name: 'while the function declines', answer: 'HTTP/1.0 403 No\r\n\r\nno' },
+  { name: 'when it is upgraded', answer: 'HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nno' },
+], async ({ answer }) => {
+  await using raw = await startRawGateway({ script: says(answer), limits: { upstreamTimeoutMs: SHORT_MS } })
+  const wire = await openWire(raw.port)
+  wire.write(`${upgrade('/function/raw')}frame`)
+  await eventually('the function has the call', () => raw.rawBytes() !== '' && wire.text().length >= answer.length)
+  wire.socket.destroy()
+  await eventually('nothing is under way', () => [...raw.gateway.snapshot().functions].every(({ inFlight }) => inFlight === 0))
+  await eventually('the function is left', () => raw.rawOpen() === 0)
+})
+
 test('an upgraded connection carries bytes both ways, and the handshake keeps its bytes', async () => {
   await using raw = await startRawGateway({
     script: (socket) => {
