@@ -42,9 +42,9 @@ let declared = 0
 
 /** One test per case; the case's `name` completes the sentence. */
 export function cases<T extends { readonly name: string }>(
-  prefix: string, list: readonly T[], body: (one: T) => void | Promise<void>,
+  prefix: string, list: readonly T[], body: (one: T) => void | Promise<void>, options: TestOptions = {},
 ): void {
-  for (const one of list) test(`${prefix}: ${one.name}`, () => body(one))
+  for (const one of list) test(`${prefix}: ${one.name}`, () => body(one), options)
 }
 
 /** Waits until `condition` gives something truthy and answers it; fails with `what` after the deadline. */

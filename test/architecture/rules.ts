@@ -64,7 +64,7 @@ const homes: readonly Home[] = [
   { name: 'test', at: /^test\/(?:kit|run|start-function)(?:\.test)?\.ts$/, mayImport: ['*'] },
   { name: 'test', at: /^test\/architecture(?:\.test\.ts$|\/)/, mayImport: ['*'] },
   // The mirrored tree, and the suites of their own.
-  { name: 'test', at: /^test\/(?:lib|openfaas|metrics|provider|queue|gateway|scaler|cron|dashboard|stack|image|cli|template|functions|build)\//, mayImport: ['*'] },
+  { name: 'test', at: /^test\/(?:lib|openfaas|metrics|provider|queue|gateway|scaler|cron|dashboard|stack|image|cli|template|functions|build|runtime)\//, mayImport: ['*'] },
   { name: 'test', at: /^test\/(?:config|main|build)\.test\.ts$/, mayImport: ['*'] },
   { name: 'test', at: /^test\/(?:contract|e2e|cluster|bench|soak|browser|fixtures)\//, mayImport: ['*'] },
   { name: 'words about it', at: /^(?:docs|\.ci)\//, mayImport: [] },
