@@ -1,10 +1,14 @@
 /** The same load along several paths in one run: interleaved repetitions, medians with their spread, one table. */
+import { availableParallelism } from 'node:os'
 import type { LoadOptions } from './load-options.ts'
 import { runLoad } from './server.ts'
 import { show, showSpread, showTable, spreadOf, type Spread } from './statistics.ts'
 
 /** Time of calls before the measured ones, in each repetition: code compiled, connections there. */
 const WARMUP_SECONDS = 0.4
+
+/** Somebody else's work beyond this share of the machine is said below the table: measure again then. */
+const NOISE_SHARE = 0.1
 
 /** A way to the function. */
 export type Path = {
@@ -23,6 +27,8 @@ export type Result = {
   readonly proxyUs: Spread
   readonly functionUs: Spread
   readonly sentLateP99Ms: number
+  /** The share of the machine that others took in the worst repetition. */
+  readonly othersShare: number
   readonly failures: Readonly<Record<string, number>>
 }
 
@@ -33,7 +39,7 @@ export async function compare(paths: readonly Path[], options: {
 }): Promise<Result[]> {
   const samples = paths.map(() => ({
     goodPerSecond: [] as number[], p50Ms: [] as number[], p99Ms: [] as number[], proxyUs: [] as number[],
-    functionUs: [] as number[], late: [] as number[], failures: {} as Record<string, number>,
+    functionUs: [] as number[], late: [] as number[], others: [] as number[], failures: {} as Record<string, number>,
   }))
   for (let round = 0; round < options.rounds; round++) {
     for (const [index, path] of paths.entries()) {
@@ -48,6 +54,8 @@ export async function compare(paths: readonly Path[], options: {
       sample.proxyUs.push(perCall(path.proxyPid))
       sample.functionUs.push(perCall(path.functionPid))
       sample.late.push(report.sentLateP99Ms ?? 0)
+      const ours = Object.values(report.cpuUs).reduce((sum, us) => sum + us, report.ownCpuUs)
+      sample.others.push((report.machineCpuUs - ours) / (report.seconds * 1e6 * availableParallelism()))
       for (const [kind, count] of Object.entries(report.failures)) sample.failures[kind] = (sample.failures[kind] ?? 0) + count
     }
   }
@@ -59,6 +67,7 @@ export async function compare(paths: readonly Path[], options: {
     proxyUs: spreadOf(sample.proxyUs),
     functionUs: spreadOf(sample.functionUs),
     sentLateP99Ms: spreadOf(sample.late).median,
+    othersShare: Math.max(...sample.others),
     failures: sample.failures,
   }))
 }
@@ -83,8 +92,17 @@ export function showResults(title: string, results: readonly Result[], yardstick
     'path', 'calls/s', 'p50 ms', 'p99 ms', ...(hasProxy ? ['proxy us/call'] : []), 'function us/call',
     `CPU / ${yardstick.floor}`, 'goal',
   ], rows)
-  const bad = results.filter(({ failures }) => Object.keys(failures).length > 0)
+  return [table, ...remarks(results)].join('')
+}
+
+function remarks(results: readonly Result[]): string[] {
+  const lines = results.filter(({ failures }) => Object.keys(failures).length > 0)
     .map(({ name, failures }) => `FAILED calls, ${name}: ${JSON.stringify(failures)}\n`)
-  const late = Math.max(...results.map(({ sentLateP99Ms }) => sentLateP99Ms))
-  return table + bad.join('') + (late > 0 ? `calls were sent up to ${late.toFixed(2)} ms late (p99), which is in these latencies\n` : '')
+  const othersShare = Math.max(...results.map((result) => result.othersShare))
+  if (othersShare > NOISE_SHARE) {
+    lines.push(`NOISE: other processes took up to ${(othersShare * 100).toFixed(0)} % of this machine meanwhile\n`)
+  }
+  const lateMs = Math.max(...results.map(({ sentLateP99Ms }) => sentLateP99Ms))
+  if (lateMs > 0) lines.push(`calls were sent up to ${lateMs.toFixed(2)} ms late (p99), which is in these latencies\n`)
+  return lines
 }

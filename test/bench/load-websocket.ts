@@ -6,7 +6,7 @@ import { WebSocket } from 'ws'
 import { createLatencies } from './latencies.ts'
 import type { LoadReport } from './load.ts'
 import { readArguments } from './load-options.ts'
-import { cpuOf } from './measure.ts'
+import { cpuOf, machineCpu } from './measure.ts'
 import { nowMs } from './now.ts'
 
 const options = readArguments(process.argv.slice(2))
@@ -23,6 +23,7 @@ const sockets = await Promise.all(Array.from({ length: options.connections }, as
 await echo(options.warmupSeconds, () => undefined)
 const cpuBefore = options.pids.map(cpuOf)
 const ownBefore = process.cpuUsage()
+const machineBefore = machineCpu()
 const startMs = nowMs()
 await echo(options.seconds, latencies.record)
 const seconds = (nowMs() - startMs) / 1000
@@ -32,6 +33,7 @@ const report: LoadReport = {
   goodPerSecond: latencies.count() / seconds, answerBytes: latencies.count() * message.length, ...latencies.summary(),
   cpuUs: Object.fromEntries(options.pids.map((pid, index) => [pid, cpuOf(pid) - (cpuBefore[index] ?? 0)])),
   ownCpuUs: own.user + own.system,
+  machineCpuUs: machineCpu() - machineBefore,
 }
 console.log(JSON.stringify(report))
 process.exit(0)

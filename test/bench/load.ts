@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads'
 import { openConnection, type Connection, type Outcome } from './connection.ts'
 import { createLatencies, type LatencySummary } from './latencies.ts'
 import { readArguments, requestOf } from './load-options.ts'
-import { cpuOf } from './measure.ts'
+import { cpuOf, machineCpu } from './measure.ts'
 import { nowMs } from './now.ts'
 import type { TickerPlan } from './ticker.ts'
 
@@ -30,6 +30,8 @@ export type LoadReport = LatencySummary & {
   readonly cpuUs: Readonly<Record<string, number>>
   /** The generator's own. */
   readonly ownCpuUs: number
+  /** The whole machine's: what is more than the others together is somebody else's work. */
+  readonly machineCpuUs: number
 }
 
 const options = readArguments(process.argv.slice(2))
@@ -65,6 +67,7 @@ async function run(): Promise<LoadReport> {
 
   const cpuBefore = options.pids.map(cpuOf)
   const ownBefore = process.cpuUsage()
+  const machineBefore = machineCpu()
   const startMs = nowMs()
   if (options.ratePerSecond === undefined) await closedLoop(options.connections, options.seconds, settle)
   else await openLoop(options.ratePerSecond, options.seconds, settle, lateness.record)
@@ -76,6 +79,7 @@ async function run(): Promise<LoadReport> {
     ...(options.ratePerSecond === undefined ? {} : { sentLateP99Ms: lateness.summary().p99Ms }),
     cpuUs: Object.fromEntries(options.pids.map((pid, index) => [pid, cpuOf(pid) - (cpuBefore[index] ?? 0)])),
     ownCpuUs: own.user + own.system,
+    machineCpuUs: machineCpu() - machineBefore,
   }
 }
 

@@ -20,6 +20,13 @@ export function cpuOf(pid: number): number {
   return fields === undefined ? 0 : (Number(fields[11]) + Number(fields[12])) * MICROSECONDS_PER_TICK
 }
 
+/** The time all cores of the machine have worked so far, for anybody, in microseconds. */
+export function machineCpu(): number {
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0, steal = 0] =
+    readOrEmpty('/proc/stat').split('\n')[0]?.split(/ +/).slice(1).map(Number) ?? []
+  return (user + nice + system + irq + softIrq + steal) * MICROSECONDS_PER_TICK
+}
+
 export function memoryOf(pid: number): Memory {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')
   const of = (name: string): number => Number(new RegExp(`^${name}: *(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * BYTES_PER_KB
