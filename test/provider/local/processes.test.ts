@@ -103,8 +103,8 @@ test('the readiness path of an annotation decides alone', async () => {
   await path.ready('custom')
   await provider.apply(specOf('absent', { image: 'probe', ...at('/nothing-here') }))
   const condition = await eventually('it is reported', async () =>
-    (await provider.get(refOf('absent')))?.conditions.find(({ reason }) => reason === 'NotReady'))
-  assert.match(condition.message, /\/nothing-here answers 404/)
+    (await provider.get(refOf('absent')))?.conditions.find(({ message }) => message.includes('/nothing-here answers 404')))
+  assert.equal(condition.reason, 'NotReady')
   assert.deepEqual(path.endpoints('absent'), [])
   await refuses('INVALID', ['a b'], () => provider.apply(specOf('bad', { image: 'probe', ...at('a b') })))
 })
@@ -112,14 +112,14 @@ test('the readiness path of an annotation decides alone', async () => {
 test('a new version that never becomes ready leaves the old one serving, and ends', async () => {
   await using folders = await makeFolders()
   await writeBundle(folders.functionsDir, 'probe')
-  await using local = await startLocal(folders, { updateTimeoutMs: 700 })
+  await using local = await startLocal(folders, { updateTimeoutMs: 3_000 })
   const { provider, path } = local
   await provider.apply(specOf('probe'))
   const good = await path.ready('probe')
   await provider.apply(specOf('probe', { envVars: { unready: '1', say: 'waiting for nothing' } }))
   const failure = await eventually('the failure', async () =>
     (await provider.get(refOf('probe')))?.conditions.find(({ reason }) => reason === 'UpdateFailed'))
-  assert.match(failure.message, /not ready after 0.7 s: \/_\/ready answers 503/)
+  assert.match(failure.message, /not ready after 3 s: \/_\/ready answers 503/)
   assert.deepEqual(failure.lastLines, ['waiting for nothing'])
   assert.deepEqual(path.endpoints('probe'), good)
   await eventually('the new replica has ended', async () => (await linesOf(local)).includes('told to end'))
