@@ -21,6 +21,8 @@ export type RawGateway = AsyncDisposable & {
   rawBytes(): string
   /** Connections that `raw` has open. */
   rawOpen(): number
+  /** Gives `raw` a new replica, of which nothing bad is known, and forgets what the functions have received. */
+  renewRaw(): void
 }
 
 export type RawOptions = {
@@ -59,11 +61,17 @@ export async function startRawGateway(options: RawOptions = {}): Promise<RawGate
   const address = server.address()
   assert.ok(address !== null && typeof address === 'object')
   await provider.start()
-  provider.setEndpoints('raw.openfaas-fn', [{ instance: 'raw-1', host: '127.0.0.1', port: address.port }])
+  let replicas = 0
+  const renewRaw = (): void => {
+    bytes = ''
+    provider.received.length = 0
+    provider.setEndpoints('raw.openfaas-fn', [{ instance: `raw-${++replicas}`, host: '127.0.0.1', port: address.port }])
+  }
+  renewRaw()
   await gateway.start()
   const url = gateway.url()
   return {
-    gateway, provider, url,
+    gateway, provider, url, renewRaw,
     port: Number(new URL(url).port),
     received: provider.received,
     rawBytes: () => bytes,

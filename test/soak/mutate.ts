@@ -34,7 +34,7 @@ const words: readonly [string, ...string[]] = [
 /** A few changes at random places. */
 export function spoil(text: string, random: Random, others: readonly [string, ...string[]]): string {
   let spoilt = text
-  for (let changes = random.below(5); changes > 0; changes--) {
+  for (let changes = random.below(4); changes > 0; changes--) {
     const at = random.below(spoilt.length + 1)
     const end = at + random.below(Math.min(40, spoilt.length - at + 1))
     const before = spoilt.slice(0, at)
