@@ -1,5 +1,5 @@
 /** Whole answers: a status, headers and a body that is in memory. */
-import { type Call, callIdOf, durationOf } from './call.ts'
+import { type Call, callIdOf, durationOf, isAnswered } from './call.ts'
 import type { Calls } from './calls.ts'
 import { HttpError } from './http-error.ts'
 import { log } from './log.ts'
@@ -17,13 +17,12 @@ export function answer(
   calls: Calls, call: Call, status: number, headers: string[], body: string | Uint8Array,
 ): void {
   const { response } = call
-  if (response === undefined || call.isAnswered) return
+  if (response === undefined || isAnswered(call)) return
   if (status !== 204 && status !== 304) {
     headers.push('content-length', String(typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength))
   }
-  headers.push('x-duration-seconds', durationOf(call))
+  headers.push('x-duration-seconds', durationOf(call.startedAtMs))
   response.writeHead(status, headers)
-  call.isAnswered = true
   response.end(body)
   calls.endWhenSent(call)
 }
@@ -42,13 +41,12 @@ export function rawRefusal(status: string, message: string, headers = ''): strin
 /** Answers at once, then goes on reading for a while before the connection is closed. */
 export function refuseBody(calls: Calls, call: Call, limitBytes: number): void {
   const { request, response } = call
-  if (response === undefined || call.isAnswered) return
+  if (response === undefined || isAnswered(call)) return
   const message = `the body is larger than ${limitBytes} bytes, the function's body_limit\n`
   response.shouldKeepAlive = false
   response.writeHead(413, [
-    'content-type', TEXT, INTERNAL, NAME, 'content-length', String(message.length), 'x-duration-seconds', durationOf(call),
+    'content-type', TEXT, INTERNAL, NAME, 'content-length', String(message.length), 'x-duration-seconds', durationOf(call.startedAtMs),
   ])
-  call.isAnswered = true
   response.write(message)
 
   let leftBytes = LINGER_BYTES
@@ -69,7 +67,7 @@ export function refuseBody(calls: Calls, call: Call, limitBytes: number): void {
 /** The handler threw: an `HttpError` is for the caller; anything else is for the log, and the caller gets the call's id. */
 export function answerError(calls: Calls, call: Call, error: unknown): void {
   const callId = callIdOf(call)
-  if (call.isAnswered) return log.warn('the handler failed after its answer', { callId, error })
+  if (isAnswered(call)) return log.warn('the handler failed after its answer', { callId, error })
   if (error instanceof HttpError) return answer(calls, call, error.status, ['content-type', TEXT], `${error.message}\n`)
   log.error('the handler failed', { callId, error })
   const message = `the function failed; its log says more under call id ${callId}\n`

@@ -1,11 +1,12 @@
 /** OpenFaaS's shape: `(event, context) => value`. */
 import { answer, answerError, refuse, refuseBody } from './answer.ts'
 import { hasBody, parseBody, readBody } from './body.ts'
-import { type Call, callIdOf, currentCall, signalOf } from './call.ts'
+import { type Call, callIdOf, currentCall, isAnswered, signalOf } from './call.ts'
 import type { Calls } from './calls.ts'
 import type { Context, Event, Handler, HeaderValues } from './handler.ts'
 import { log } from './log.ts'
 import { secret } from './secret.ts'
+import { isThenable } from './thenable.ts'
 
 /** What the handler said through its context. */
 type Reply = { status: number; headers: HeaderValues | undefined }
@@ -40,7 +41,7 @@ export function createEventHandler(handler: Handler, calls: Calls, bodyLimitByte
     calls.watch(call)
     call.isReceiving = true
     readBody(call, bodyLimitBytes, (bytes) => {
-      if (call.isAnswered) return
+      if (isAnswered(call)) return
       if (bytes === undefined) return calls.end(call, CALLER_LEFT)
       if (bytes === 'too large') return refuseBody(calls, call, bodyLimitBytes)
       let body: unknown
@@ -110,7 +111,7 @@ const lazyParts: Pick<Context, 'callId' | 'signal'> & ThisType<{ [CALL]: Call }>
 
 /** A value as an answer: text, bytes, or JSON for everything else; nothing for `undefined`. */
 function sendValue(calls: Calls, call: Call, reply: Reply, value: unknown): void {
-  if (call.isAnswered) return
+  if (isAnswered(call)) return
   try {
     let type: string | undefined
     let body: string | Uint8Array = ''
@@ -151,10 +152,6 @@ function flatten(values: HeaderValues | undefined, type: string | undefined): st
   }
   if (!hasType) list.push('content-type', type ?? '')
   return list
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 function ignore(): void {}

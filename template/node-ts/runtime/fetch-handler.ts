@@ -6,7 +6,7 @@ import type { ServerResponse } from 'node:http'
 import type { ReadableStreamDefaultController } from 'node:stream/web'
 import { answerError, refuse } from './answer.ts'
 import { hasBody } from './body.ts'
-import { abort, type Call, callIdOf, currentCall, durationOf, signalOf } from './call.ts'
+import { abort, type Call, callIdOf, currentCall, durationOf, isAnswered, signalOf } from './call.ts'
 import type { Calls } from './calls.ts'
 import type { CallContext, FetchHandler } from './handler.ts'
 import { log } from './log.ts'
@@ -18,7 +18,7 @@ export function createFetchHandler(handler: FetchHandler, calls: Calls): (call: 
     if (request === undefined) return refuse(calls, call, 405, `${call.request.method} is not for a fetch handler`)
     const response: unknown = await handler.fetch(request, contextOf(call))
     if (!(response instanceof Response)) throw new TypeError(`fetch must return a Response, not ${typeof response}`)
-    if (call.isAnswered) await response.body?.cancel()
+    if (isAnswered(call)) await response.body?.cancel()
     else await send(calls, call, response)
   }
 
@@ -26,8 +26,8 @@ export function createFetchHandler(handler: FetchHandler, calls: Calls): (call: 
     calls.watch(call)
     currentCall.run(call, () => run(call).catch((error: unknown) => {
       // A body that breaks because its reader went away is nobody's fault.
-      if (call.abortReason === undefined || !call.isAnswered) answerError(calls, call, error)
-      if (call.isAnswered && !call.response?.writableEnded) call.response?.destroy()
+      if (call.abortReason === undefined || !isAnswered(call)) answerError(calls, call, error)
+      if (!call.response?.writableEnded) call.response?.destroy()
     }))
   }
 }
@@ -95,11 +95,10 @@ async function send(calls: Calls, call: Call, from: Response): Promise<void> {
   const to = call.response
   if (to === undefined) return
   const isHead = call.request.method === 'HEAD'
-  const headers = ['x-duration-seconds', durationOf(call)]
+  const headers = ['x-duration-seconds', durationOf(call.startedAtMs)]
   from.headers.forEach((value, name) => headers.push(name, value))
   if (from.body === null && !isHead && hasLength(from.status)) headers.push('content-length', '0')
   to.writeHead(from.status, headers)
-  call.isAnswered = true
   calls.endWhenClosed(call)
   if (from.body === null || isHead) {
     to.end()

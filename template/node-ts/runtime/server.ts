@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { rawRefusal, refuse } from './answer.ts'
-import { abort, type Call, callIdOf } from './call.ts'
+import { abort, type Call, callIdOf, isAnswered } from './call.ts'
 import { type Calls, createCalls } from './calls.ts'
 import { createEventHandler } from './event-handler.ts'
 import { createFetchHandler } from './fetch-handler.ts'
@@ -48,7 +48,7 @@ export function createFunctionServer(settings: Settings): FunctionServer {
     const { response } = call
     log.warn('a call took longer than it may', { callId: callIdOf(call), ms: Math.round(performance.now() - call.startedAtMs) })
     abort(call, 'TimeoutError', 'the call took longer than exec_timeout')
-    if (response === undefined || call.isAnswered) {
+    if (response === undefined || isAnswered(call)) {
       call.socket.destroy()
       return
     }
@@ -139,11 +139,9 @@ function refuseBytes(calls: Calls, error: NodeJS.ErrnoException, socket: Duplex)
   const [status, message] = error.code === 'HPE_HEADER_OVERFLOW' ? ['431 Request Header Fields Too Large', 'the headers are too large']
     : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? ['408 Request Timeout', 'the request did not arrive in time']
       : ['400 Bad Request', 'this is not HTTP as it should be']
-  if (socket.writable && !call?.isAnswered && error.code !== 'ECONNRESET') socket.end(rawRefusal(status, message), () => socket.destroy())
+  if (socket.writable && !(call && isAnswered(call)) && error.code !== 'ECONNRESET') socket.end(rawRefusal(status, message), () => socket.destroy())
   else socket.destroy(error)
-  if (call === undefined) return
-  call.isAnswered = true
-  calls.end(call, parseInt(status))
+  if (call !== undefined) calls.end(call, parseInt(status))
 }
 
 function say(response: ServerResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void {
