@@ -290,11 +290,11 @@ test('an answer to an upgrade that breaks off cuts the connection', async () => 
 })
 
 cases('a caller who leaves an upgrade leaves nothing behind, though the function never ends it', [
-  { name: 'while the function thinks', answer: '' },
-  { name: 'while the function declines', answer: 'HTTP/1.0 403 No\r\n\r\nno' },
-  { name: 'when it is upgraded', answer: 'HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nno' },
-], async ({ answer }) => {
-  await using raw = await startRawGateway({ script: says(answer), limits: { upstreamTimeoutMs: SHORT_MS } })
+  { name: 'while the function thinks', answer: '', upstreamTimeoutMs: 60_000 },
+  { name: 'while the function declines', answer: 'HTTP/1.0 403 No\r\n\r\nno', upstreamTimeoutMs: SHORT_MS },
+  { name: 'when it is upgraded', answer: 'HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nno', upstreamTimeoutMs: SHORT_MS },
+], async ({ answer, upstreamTimeoutMs }) => {
+  await using raw = await startRawGateway({ script: says(answer), limits: { upstreamTimeoutMs } })
   const wire = await openWire(raw.port)
   wire.write(`${upgrade('/function/raw')}frame`)
   await eventually('the function has the call', () => raw.rawBytes() !== '' && wire.text().length >= answer.length)

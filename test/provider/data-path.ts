@@ -13,17 +13,21 @@ export type DataPath = {
   ready(name: string, count?: number, namespace?: string): Promise<readonly Endpoint[]>
   /** What a replica answers. */
   call(name: string, path: string, namespace?: string): Promise<string>
-  /** Whether replicas that leave are said to be drained at once. */
+  /** Whether replicas that leave are said to be drained, once the calls on them are over. */
   isDraining: boolean
   readonly left: Endpoint[]
   stop(): void
 }
 
-/** Plays the gateway: keeps the routes, and says of each replica that left one that no call is on it. */
+/** Plays the gateway: keeps the routes, and says of each replica that left one when no call is on it. */
 export function createDataPath(provider: Provider): DataPath {
   const routes = new Map<string, Route>()
   const changes: RouteChange[] = []
   const left: Endpoint[] = []
+  const calls = new Map<string, number>()
+  const drainedUnlessCalled = ({ instance }: Endpoint): void => {
+    if (path.isDraining && !calls.get(instance)) provider.drained(instance)
+  }
   const path: DataPath = {
     changes,
     left,
@@ -37,7 +41,14 @@ export function createDataPath(provider: Provider): DataPath {
     async call(name, target, namespace) {
       const endpoint = path.endpoints(name, namespace)[0]
       if (!endpoint) throw new Error(`${name} has no replica`)
-      return ask(endpoint, target)
+      const { instance } = endpoint
+      calls.set(instance, (calls.get(instance) ?? 0) + 1)
+      try {
+        return await ask(endpoint, target)
+      } finally {
+        calls.set(instance, (calls.get(instance) ?? 0) - 1)
+        if (left.includes(endpoint)) drainedUnlessCalled(endpoint)
+      }
     },
     stop: () => unwatch(),
   }
@@ -51,7 +62,7 @@ export function createDataPath(provider: Provider): DataPath {
     for (const endpoint of before) {
       if (now.has(endpoint.instance)) continue
       left.push(endpoint)
-      if (path.isDraining) provider.drained(endpoint.instance)
+      drainedUnlessCalled(endpoint)
     }
   })
   return path

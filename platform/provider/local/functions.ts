@@ -42,9 +42,6 @@ export type FunctionsDeps = {
   readonly now: () => Date
 }
 
-/** Snapshots are collected some time after the last one may have become useless: many deployments make one round. */
-const COLLECT_AFTER_MS = 1_000
-
 export function createFunctions(deps: FunctionsDeps): Functions {
   const { workshop, desk, records, secrets, bundles, users, logs, log, now } = deps
   const { settings } = workshop
@@ -53,6 +50,8 @@ export function createFunctions(deps: FunctionsDeps): Functions {
   const leaving = new Set<LocalFunction>()
   const listeners = new Set<(change: RouteChange) => void>()
   let collectTimer: NodeJS.Timeout | undefined
+  /** All functions are known: what none of them uses is of no use. */
+  let isComplete = false
 
   const find = (ref: FunctionRef): LocalFunction => {
     const found = all.get(serviceName(ref))
@@ -75,9 +74,10 @@ export function createFunctions(deps: FunctionsDeps): Functions {
   }
   const collectSoon = (): void => {
     clearTimeout(collectTimer)
+    if (!isComplete) return
     collectTimer = setTimeout(() => {
       collect().catch((error: unknown) => log.warn('unused bundles could not be removed', { error: reasonOf(error) }))
-    }, COLLECT_AFTER_MS)
+    }, settings.collectAfterMs)
     collectTimer.unref()
   }
 
@@ -177,10 +177,12 @@ export function createFunctions(deps: FunctionsDeps): Functions {
         if (user !== record.user) await records.put(present)
         open(present)
       }
+      isComplete = true
       collectSoon()
     },
 
     async stop() {
+      isComplete = false
       clearTimeout(collectTimer)
       await Promise.all([...all.values(), ...leaving].map((one) => one.stop()))
       all.clear()

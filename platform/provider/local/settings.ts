@@ -11,6 +11,9 @@ export const defaultSettings = {
   /** A bundle is copied at each deployment that changes it; what is larger is no function. */
   maxBundleBytes: 512 * 1024 * 1024,
 
+  /** Snapshots are looked through so long after one may have become useless: many deployments make one round. */
+  collectAfterMs: 1_000,
+
   /** New replicas started at a time within one update: more need no patience, but memory for both versions. */
   updateStep: 5,
   /** Processes of all functions that are starting at a time: more only make each other slow. */

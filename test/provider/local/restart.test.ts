@@ -3,6 +3,7 @@ import * as assert from 'node:assert/strict'
 import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DEFAULT_NAMESPACE } from '../../../platform/openfaas/types.ts'
+import type { Route } from '../../../platform/provider/provider.ts'
 import { eventually, test } from '../../kit.ts'
 import { ask } from '../data-path.ts'
 import { writeBundle } from '../probe-function.ts'
@@ -211,8 +212,9 @@ test('functions of a namespace whose file is unreadable are not lost', async () 
 test('starting and stopping may be done twice, and again', async () => {
   await using folders = await makeFolders()
   await writeBundle(folders.functionsDir, 'probe')
-  await using local = await startLocal(folders)
+  await using local = await startLocal(folders, { settings: { collectAfterMs: 0 } })
   const { provider } = local
+  let last: Route | undefined
   await provider.start()
   await provider.apply(specOf('probe'))
   const [endpoint] = await local.path.ready('probe')
@@ -223,5 +225,6 @@ test('starting and stopping may be done twice, and again', async () => {
   await refuses('UNAVAILABLE', [], () => provider.apply(specOf('probe')))
   assert.deepEqual(await readdir(join(folders.dataDir, 'run')).catch(() => []), [])
   await provider.start()
-  assert.equal((await provider.list(DEFAULT_NAMESPACE)).length, 1)
+  provider.watch(({ route }) => { if (route) last = route })
+  await eventually('its snapshot was not taken for garbage', () => last?.endpoints.length === 1)
 })
