@@ -8,8 +8,14 @@ import { log } from './log.ts'
 import { secret } from './secret.ts'
 import { isThenable } from './thenable.ts'
 
-/** What the handler said through its context. */
-type Reply = { status: number; headers: HeaderValues | undefined }
+/** What the handler says through its context. */
+type Reply = {
+  readonly call: Call
+  status: number
+  headers: HeaderValues | undefined
+  readonly succeed: (value: unknown) => void
+  readonly fail: (error: unknown) => void
+}
 
 /** What nginx counts a caller as who left before there was an answer. */
 const CALLER_LEFT = 499
@@ -18,10 +24,11 @@ export function createEventHandler(handler: Handler, calls: Calls, bodyLimitByte
   const wantsCallback = handler.length >= 3
 
   const run = (call: Call, body: unknown): void => {
-    const reply: Reply = { status: 200, headers: undefined }
-    const succeed = (value: unknown): void => sendValue(calls, call, reply, value)
+    const succeed = (value: unknown): void => sendValue(calls, reply, value)
     const fail = (error: unknown): void => answerError(calls, call, error)
-    const context = createContext(call, reply, succeed, fail)
+    const reply: Reply = { call, status: 200, headers: undefined, succeed, fail }
+    const context: Context & { [REPLY]?: Reply } = Object.create(parts)
+    context[REPLY] = reply
     try {
       // The answer is written outside of the call's scope: what Node makes there would carry the scope along.
       const result = currentCall.run(
@@ -80,9 +87,23 @@ function parseQuery(text: string): Event['query'] {
   return query
 }
 
-function createContext(
-  call: Call, reply: Reply, succeed: (value: unknown) => void, fail: (error: unknown) => void,
-): Context {
+/**
+ * The parts of a context: a prototype whose getters make what a handler asks for. In a literal that is made per call, getters
+ * double the CPU time of a call, and functions are made for nothing; methods would be lost to `const { status } = context`.
+ */
+const REPLY = Symbol('reply')
+const parts: Context & ThisType<Context & { readonly [REPLY]: Reply }> = {
+  get callId() { return callIdOf(this[REPLY].call) },
+  get signal() { return signalOf(this[REPLY].call) },
+  get status() { return statusOf(this, this[REPLY]) },
+  get headers() { return headersOf(this, this[REPLY]) },
+  get succeed() { return this[REPLY].succeed },
+  get fail() { return this[REPLY].fail },
+  log,
+  secret,
+}
+
+function statusOf(context: Context, reply: Reply): Context['status'] {
   function status(): number
   function status(code: number): Context
   function status(code?: number): number | Context {
@@ -91,6 +112,10 @@ function createContext(
     reply.status = code
     return context
   }
+  return status
+}
+
+function headersOf(context: Context, reply: Reply): Context['headers'] {
   function headers(): HeaderValues
   function headers(values: HeaderValues): Context
   function headers(values?: HeaderValues): HeaderValues | Context {
@@ -98,19 +123,12 @@ function createContext(
     reply.headers = { ...reply.headers, ...values }
     return context
   }
-  const context = { __proto__: lazyParts, [CALL]: call, status, headers, succeed, fail, log, secret } as unknown as Context
-  return context
-}
-
-/** What most handlers never ask for, in a prototype: getters in a literal that is made per call double the CPU time of a call. */
-const CALL = Symbol('call')
-const lazyParts: Pick<Context, 'callId' | 'signal'> & ThisType<{ [CALL]: Call }> = {
-  get callId() { return callIdOf(this[CALL]) },
-  get signal() { return signalOf(this[CALL]) },
+  return headers
 }
 
 /** A value as an answer: text, bytes, or JSON for everything else; nothing for `undefined`. */
-function sendValue(calls: Calls, call: Call, reply: Reply, value: unknown): void {
+function sendValue(calls: Calls, reply: Reply, value: unknown): void {
+  const { call } = reply
   if (isAnswered(call)) return
   try {
     let type: string | undefined
@@ -139,18 +157,17 @@ function toJson(value: unknown): string {
 
 function flatten(values: HeaderValues | undefined, type: string | undefined): string[] {
   const list: string[] = []
-  let hasType = type === undefined
+  let missingType = type
   if (values !== undefined) {
     for (const [name, value] of Object.entries(values)) {
       const key = name.toLowerCase()
-      if (key === 'content-type') hasType = true
+      if (key === 'content-type') missingType = undefined
       // The runtime counts for itself; a wrong length would cut or hang the answer.
       if (key === 'content-length' || key === 'transfer-encoding') continue
-      if (Array.isArray(value)) for (const one of value) list.push(name, String(one))
-      else list.push(name, String(value))
+      for (const one of Array.isArray(value) ? value : [value]) list.push(name, String(one))
     }
   }
-  if (!hasType) list.push('content-type', type ?? '')
+  if (missingType !== undefined) list.push('content-type', missingType)
   return list
 }
 
