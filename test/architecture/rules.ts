@@ -91,6 +91,8 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
   esbuild: /^(?:build\.mjs$|template\/|test\/)/,
   // The client of the WebSocket tests and the server of their fixtures; the platform only passes bytes.
   ws: /^test\//,
+  // Layers, .deb contents and archives: no dependencies of its own, typed, and the same bytes for the same input.
+  'modern-tar': /^(?:platform\/image|test)\//,
   // Only behind the kit, which closes its holes.
   uvu: /^test\/kit\.ts$/,
   'uvu/assert': /^test\//,
