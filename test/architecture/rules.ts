@@ -60,7 +60,8 @@ const homes: readonly Home[] = [
   { name: 'platform image', at: /^platform\/(?:Dockerfile|deploy\.yml)$/, mayImport: [] },
   { name: 'template', at: /^template\/node-ts\//, mayImport: [] },
   { name: 'function', at: /^functions\/[^/]+\//, mayImport: ['template'] },
-  { name: 'build', at: /^build\.mjs$/, mayImport: ['stack', 'image'] },
+  // The two halves of the build: the command at the top, and how it is done.
+  { name: 'build', at: /^(?:build\.mjs$|platform\/build\/)/, mayImport: ['stack', 'image', ...words] },
   { name: 'test', at: /^test\/(?:kit|run|start-function)(?:\.test)?\.ts$/, mayImport: ['*'] },
   { name: 'test', at: /^test\/architecture(?:\.test\.ts$|\/)/, mayImport: ['*'] },
   // The mirrored tree, and the suites of their own.
@@ -88,7 +89,7 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
   // Stack files, and the credentials file of the CLI, which is YAML too.
   yaml: /^(?:platform\/stack|platform\/cli|test)\//,
   // A function is bundled by the build, and alone in a Docker build by the template.
-  esbuild: /^(?:build\.mjs$|template\/|test\/)/,
+  esbuild: /^(?:build\.mjs$|platform\/build\/|template\/|test\/)/,
   // The client of the WebSocket tests and the server of their fixtures; the platform only passes bytes.
   ws: /^test\//,
   // Layers, .deb contents and archives: no dependencies of its own, typed, and the same bytes for the same input.

@@ -62,6 +62,13 @@ export type Watch = AsyncDisposable & {
 
 /** build.mjs --watch; answers when it watches. */
 export async function startWatch(project: Project, ...args: string[]): Promise<Watch> {
+  const watch = launchWatch(project, ...args)
+  await watch.until('the watch begins', (all) => all.some(({ event }) => event === 'watching'))
+  return watch
+}
+
+/** The same without waiting. */
+export function launchWatch(project: Project, ...args: string[]): Watch {
   const child = spawn(process.execPath, [BUILD, '--json', '--watch', ...args], { cwd: project.folder })
   let events: Event[] = []
   createInterface({ input: child.stdout }).on('line', (line) => events.push(JSON.parse(line)))
@@ -70,7 +77,6 @@ export async function startWatch(project: Project, ...args: string[]): Promise<W
     await eventually(what, () => wanted(events))
     return events
   }
-  await until('the watch begins', (all) => all.some(({ event }) => event === 'watching'))
   return {
     child,
     until,

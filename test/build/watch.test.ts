@@ -1,9 +1,9 @@
 import * as assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test } from '../kit.ts'
-import { createProject, type Event, type Files, stackOf, startWatch } from './project.ts'
+import { eventually, test } from '../kit.ts'
+import { createProject, type Event, type Files, launchWatch, stackOf, startWatch } from './project.ts'
 
 const two: Files = {
   'stack.yml': stackOf('one', 'two'),
@@ -23,6 +23,29 @@ test('only the function whose source has changed is built again', async () => {
   const events = await watch.until('the change is built', isDone)
   assert.deepEqual(events.filter(({ event }) => event === 'function').map((event) => [event['function'], event['isChanged']]), [['one', true]])
   assert.match(await project.read('dist/functions/one/index.mjs'), /"second"/)
+})
+
+test('what changes while the first build runs is built as well', async () => {
+  await using project = await createProject({
+    ...two,
+    'stack.yml': `${stackOf('one', 'two', 'long')}  py:\n    lang: python\n    fprocess: python3 main.py\n    handler: ./py\n    image: test/py:1\n`,
+    'one/deep/word.ts': 'export const word = "first"\n',
+    'one/handler.ts': 'import { word } from "./deep/word.ts"\nexport default () => word\n',
+    'py/main.py': 'print(1)\n', 'py/gone.py': 'print(2)\n',
+    // Keeps the build busy after the others are done.
+    'long/handler.ts': `${Array.from({ length: 60_000 }, (_, index) => `export const n${index}: number = ${index}`).join('\n')}\nexport default () => 1\n`,
+  })
+  await using watch = launchWatch(project, '-f', 'stack.yml')
+  await watch.until('the short ones are built', (events) => built(events).includes('one') && built(events).includes('py'))
+  // What is moved in keeps the time it was written, long ago.
+  await project.write({ 'draft.ts': 'export const word = "second"\n' })
+  await utimes(join(project.folder, 'draft.ts'), 0, 0)
+  await rename(join(project.folder, 'draft.ts'), join(project.folder, 'one/deep/word.ts'))
+  await rm(join(project.folder, 'py/gone.py'))
+  await project.write({ 'py/more/come.py': 'print(3)\n' })
+  await eventually('the changes are built', async () => (await project.read('dist/functions/one/index.mjs')).includes('"second"'))
+  await eventually('the new file is copied', () => project.read('dist/functions/py/more/come.py').catch(() => false))
+  await eventually('the removed file is gone', () => project.read('dist/functions/py/gone.py').then(() => false, () => true))
 })
 
 test('an editor that replaces the file is noticed too', async () => {

@@ -1,4 +1,5 @@
 /** What a bundler complains about, in one line each: `FILE:LINE:COLUMN: what is wrong: what to do`. */
+import { BrambleError, reasonOf } from '../lib/errors.ts'
 
 export type BundlerMessage = {
   readonly text: string
@@ -18,6 +19,30 @@ export type BuildPlace = {
 
 /** The first errors cause the others. */
 const MAX_MESSAGES = 5
+
+/** Several lines, one for each thing that is wrong. */
+class BuildError extends BrambleError {
+  readonly messages: readonly string[]
+
+  constructor(messages: readonly string[], cause: unknown) {
+    super('INVALID', messages.join('\n'), { cause })
+    this.messages = messages
+  }
+}
+
+/** A failure of esbuild in words; any other error as it is. */
+export function buildError(error: unknown, place?: BuildPlace): unknown {
+  return isBundlerFailure(error) ? new BuildError(buildMessages(error.errors, place), error) : error
+}
+
+/** What a failed build says, whatever failed. */
+export function messagesOf(error: unknown): readonly string[] {
+  return error instanceof BuildError ? error.messages : [reasonOf(error)]
+}
+
+function isBundlerFailure(error: unknown): error is { readonly errors: readonly BundlerMessage[] } {
+  return error instanceof Error && 'errors' in error && Array.isArray(error.errors)
+}
 
 export function buildMessages(messages: readonly BundlerMessage[], place: BuildPlace | undefined): string[] {
   const lines = [...new Set(messages.map((message) => inWords(message, place)))]

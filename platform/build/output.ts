@@ -1,0 +1,63 @@
+/** Files that appear whole or not at all, and are left untouched while their content stays the same. */
+import { copyFile, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { dirname, join, sep } from 'node:path'
+
+export type Output = {
+  /** Answers whether the content is another one than before. */
+  write(path: string, text: string): Promise<boolean>
+  /** By size, mode and time; keeps them. Answers whether it was copied. */
+  copy(from: string, to: string): Promise<boolean>
+  /** Whether a path is made by the build: in one of the folders, or on the way to it. */
+  owns(path: string): boolean
+  /** Removes what an interrupted build left. */
+  cleanUp(): Promise<void>
+  /** Where drafts lie until then. */
+  readonly scratches: readonly string[]
+}
+
+/** File systems keep times in their own grain. */
+const SAME_TIME_MS = 1
+
+/** Drafts lie on the disk of what they become: in one of `folders`, but outside of what is made there. */
+export function createOutput(folders: readonly [string, ...string[]]): Output {
+  const scratchOf = (folder: string): string => join(folder, `.tmp-${process.pid}`)
+  const scratches = folders.map(scratchOf)
+  let drafts = 0
+
+  const appear = async (path: string, write: (draft: string) => Promise<void>): Promise<void> => {
+    const scratch = scratchOf(folders.find((folder) => path.startsWith(folder + sep)) ?? folders[0])
+    const draft = join(scratch, String(drafts++))
+    await mkdir(scratch, { recursive: true })
+    await mkdir(dirname(path), { recursive: true })
+    await write(draft)
+    await rename(draft, path)
+  }
+
+  return {
+    scratches,
+
+    async write(path, text) {
+      if (await readFile(path, 'utf8').catch(() => undefined) === text) return false
+      await appear(path, (draft) => writeFile(draft, text))
+      return true
+    },
+
+    async copy(from, to) {
+      const [source, target] = await Promise.all([stat(from), stat(to).catch(() => undefined)])
+      const isSame = target?.isFile() && target.size === source.size && target.mode === source.mode
+        && Math.abs(target.mtimeMs - source.mtimeMs) < SAME_TIME_MS
+      if (isSame) return false
+      await appear(to, async (draft) => {
+        await copyFile(from, draft)
+        await utimes(draft, source.atime, source.mtime)
+      })
+      return true
+    },
+
+    owns: (path) => folders.some((folder) => `${path}${sep}`.startsWith(folder + sep) || `${folder}${sep}`.startsWith(path + sep)),
+
+    async cleanUp() {
+      for (const scratch of scratches) await rm(scratch, { recursive: true, force: true })
+    },
+  }
+}
