@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BrambleError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { observe } from '../metrics/invocations.ts'
+import { begin, end } from '../metrics/invocations.ts'
 import { serviceName } from '../openfaas/names.ts'
 import { asideMs, choose } from './balance.ts'
 import { isIdempotent, refuse, type Call } from './call.ts'
@@ -83,8 +83,7 @@ export function createInvoke(options: InvokeOptions): Invoke {
       upstream: undefined, leave: undefined, abortReason: undefined, isClientGone: false, isFinished: false, resends: 0,
     }
     inFlight++
-    target.series.started++
-    target.series.inFlight++
+    begin(target.series, call.startedMs)
     res.on('close', () => {
       if (res.writableFinished) return
       call.isClientGone = true
@@ -212,9 +211,7 @@ export function createInvoke(options: InvokeOptions): Invoke {
     call.isFinished = true
     if (call.isStreamed) deadlines.clear(call.req)
     inFlight--
-    const { series } = call.target
-    series.inFlight--
-    observe(series, status, (performance.now() - call.startedMs) / 1000)
+    end(call.target.series, status, call.startedMs, performance.now())
   }
   return { handle, inFlight: () => inFlight }
 }

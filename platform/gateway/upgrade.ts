@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { request, STATUS_CODES, type IncomingMessage } from 'node:http'
 import { pipeline, type Duplex } from 'node:stream'
 import { BrambleError, httpStatusOf, reasonOf } from '../lib/errors.ts'
-import { observe } from '../metrics/invocations.ts'
+import { begin, end } from '../metrics/invocations.ts'
 import { asideMs, choose } from './balance.ts'
 import { readRequestHead } from './headers.ts'
 import type { FunctionPath } from './path.ts'
@@ -66,13 +66,11 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
       return refuse(socket, new BrambleError('BUSY', `${underWay} upgraded connections are open (max_inflight)`))
     }
     const startedMs = performance.now()
-    target.series.started++
-    target.series.inFlight++
+    begin(target.series, startedMs)
     underWay++
     connect({ req, socket, path, target, takeEarly: keepEarly(socket, head), attempts: 1 }, undefined, (status) => {
       underWay--
-      target.series.inFlight--
-      observe(target.series, status, (performance.now() - startedMs) / 1000)
+      end(target.series, status, startedMs, performance.now())
     })
   }
 

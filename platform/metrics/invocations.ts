@@ -15,14 +15,29 @@ export type FunctionSeries = {
   readonly name: string
   started: number
   inFlight: number
+  /** The moments at which calls ended minus those at which calls began: `loadOf` makes the time spent out of it. */
+  busyMs: number
   readonly byCode: Map<number, CodeSeries>
 }
 
 export function createFunctionSeries(name: string): FunctionSeries {
-  return { name, started: 0, inFlight: 0, byCode: new Map() }
+  return { name, started: 0, inFlight: 0, busyMs: 0, byCode: new Map() }
+}
+
+/** Counts a call that begins. */
+export function begin(series: FunctionSeries, nowMs: number): void {
+  series.started++
+  series.inFlight++
+  series.busyMs -= nowMs
 }
 
 /** Counts a call that has ended. */
+export function end(series: FunctionSeries, code: number, beganMs: number, nowMs: number): void {
+  series.inFlight--
+  series.busyMs += nowMs
+  observe(series, code, (nowMs - beganMs) / 1000)
+}
+
 export function observe(series: FunctionSeries, code: number, seconds: number): void {
   let one = series.byCode.get(code)
   if (one === undefined) {

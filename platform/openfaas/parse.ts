@@ -1,6 +1,6 @@
 /** The border: JSON bodies of `/system` become types here, and are trusted afterwards. */
 import { BrambleError } from '../lib/errors.ts'
-import { readScaleLabels } from './labels.ts'
+import { readScalePolicy } from './labels.ts'
 import { checkDnsLabel, checkSecretName } from './names.ts'
 import { parseCpu, parseMemory } from './quantity.ts'
 import {
@@ -36,7 +36,7 @@ export function parseDeployment(body: unknown): FunctionSpec {
     throw new BrambleError('INVALID', 'readOnlyRootFilesystem must be true or false')
   }
   const labels = textMap(json, 'labels')
-  readScaleLabels(labels)
+  readScalePolicy(labels)
   const envVars = textMap(json, 'envVars')
   for (const [key, value] of Object.entries(envVars)) {
     if (!environmentName.test(key)) throw new BrambleError('INVALID', `envVars: "${key}" is not an environment variable name`)
