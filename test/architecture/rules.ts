@@ -40,7 +40,7 @@ const homes: readonly Home[] = [
   { name: 'provider/kubernetes', at: /^platform\/provider\/kubernetes\//, mayImport: ['provider port', ...words] },
   { name: 'queue/embedded', at: /^platform\/queue\/embedded\//, mayImport: ['queue port', ...words] },
   { name: 'queue/jetstream', at: /^platform\/queue\/jetstream\//, mayImport: ['queue port', ...words] },
-  { name: 'queue/dispatch', at: /^platform\/queue\/dispatch\.ts$/, mayImport: [...ports, ...words, 'metrics'] },
+  { name: 'queue/dispatch', at: /^platform\/queue\/[a-z-]+\.ts$/, mayImport: [...ports, ...words, 'metrics'] },
   { name: 'scaler', at: /^platform\/scaler\//, mayImport: [...ports, ...words, 'metrics'] },
   { name: 'cron', at: /^platform\/cron\//, mayImport: [...ports, ...words, 'metrics'] },
   { name: 'gateway', at: /^platform\/gateway\//, mayImport: [...ports, ...words, 'metrics'] },
@@ -67,7 +67,7 @@ const homes: readonly Home[] = [
   // The mirrored tree, and the suites of their own.
   { name: 'test', at: /^test\/(?:lib|openfaas|metrics|provider|queue|gateway|scaler|cron|dashboard|stack|image|cli|template|functions|build|runtime)\//, mayImport: ['*'] },
   { name: 'test', at: /^test\/(?:config|main|build)\.test\.ts$/, mayImport: ['*'] },
-  { name: 'test', at: /^test\/(?:contract|e2e|cluster|bench|soak|browser|fixtures)\//, mayImport: ['*'] },
+  { name: 'test', at: /^test\/(?:contract|e2e|cluster|image-host|bench|soak|browser|fixtures)\//, mayImport: ['*'] },
   { name: 'words about it', at: /^(?:docs|\.ci)\//, mayImport: [] },
   { name: 'words about it', at: /^[^/]+$/, mayImport: [] },
 ]

@@ -1,0 +1,47 @@
+/** An embedded queue in a folder that goes again. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLog, type Log } from '../../platform/lib/log.ts'
+import { createEmbeddedQueue, type EmbeddedQueueDeps } from '../../platform/queue/embedded/queue.ts'
+import type { Queue } from '../../platform/queue/queue.ts'
+
+export type EmbeddedWorld = AsyncDisposable & {
+  readonly queue: Queue
+  readonly dataDir: string
+  readonly lines: Record<string, unknown>[]
+  restart(): Promise<Queue>
+}
+
+export type TemporaryFolder = AsyncDisposable & { readonly path: string }
+
+export async function makeFolder(): Promise<TemporaryFolder> {
+  const path = await mkdtemp(join(tmpdir(), 'bramble-queue-'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+export function keepLog(): { readonly log: Log; readonly lines: Record<string, unknown>[] } {
+  const lines: Record<string, unknown>[] = []
+  return { lines, log: createLog({ level: 'debug', write: (line) => { lines.push(JSON.parse(line)) } }) }
+}
+
+export async function openEmbedded(more: Partial<EmbeddedQueueDeps> = {}): Promise<EmbeddedWorld> {
+  const folder = await makeFolder()
+  const { log, lines } = keepLog()
+  const make = (): Queue => createEmbeddedQueue({ dataDir: join(folder.path, 'data'), log, ...more })
+  let queue = make()
+  await queue.start()
+  return {
+    queue, lines, dataDir: join(folder.path, 'data'),
+    async restart() {
+      await queue.stop()
+      queue = make()
+      await queue.start()
+      return queue
+    },
+    async [Symbol.asyncDispose]() {
+      await queue.stop()
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}
