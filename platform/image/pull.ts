@@ -23,18 +23,15 @@ export type PullOptions = {
   readonly signal?: AbortSignal | undefined
 }
 
-export type PulledImage = {
-  readonly platform: Platform
-  /** Of its manifest, in the layout with all it points to. */
-  readonly manifest: Descriptor
-}
-
 const PARALLEL_DOWNLOADS = 3
 /** In a row without a byte of progress. */
 const MAX_FAILURES = 4
 
-/** In the order of `platforms`. `NOT_FOUND` names an architecture that the image lacks, and those it has. */
-export async function pullImage(options: PullOptions): Promise<readonly PulledImage[]> {
+/**
+ * Answers the image, index or manifest as the registry has it; of an index only what `platforms` need is in the layout.
+ * `NOT_FOUND` names an architecture that the image lacks, and those it has.
+ */
+export async function pullImage(options: PullOptions): Promise<Descriptor> {
   const { registry, reference, platforms, layout, onProgress, signal } = options
   const { repository } = reference
   const name = formatReference(reference)
@@ -103,7 +100,6 @@ export async function pullImage(options: PullOptions): Promise<readonly PulledIm
   if (!offered && !isManifestType(root.mediaType)) {
     throw new BrambleError('UNSUPPORTED', `${name} is no image but ${root.mediaType || 'of an unknown kind'}: name another base`)
   }
-  const pulled: PulledImage[] = []
   for (const platform of platforms) {
     const entry = offered?.find((one) => one.platform && isSamePlatform(platform, one.platform))
     if (offered && !entry) throw missing(name, platform, offered.flatMap((one) => one.platform ?? []))
@@ -113,10 +109,9 @@ export async function pullImage(options: PullOptions): Promise<readonly PulledIm
     const actual = parseImageConfig(await layout.readJson(config), `the configuration of ${name}`)
     if (!isSamePlatform(platform, actual)) throw missing(name, platform, [actual])
     await Promise.all([...new Map(layers.map((layer) => [layer.digest, layer])).values()].map(fetchBlob))
-    const { mediaType, digest, size } = found
-    pulled.push({ platform, manifest: { mediaType, digest, size, platform } })
   }
-  return pulled
+  const { mediaType, digest, size } = root
+  return { mediaType, digest, size }
 }
 
 function missing(name: string, platform: Platform, offered: readonly Platform[]): BrambleError {
