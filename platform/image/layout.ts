@@ -40,8 +40,8 @@ export type Layout = {
   tag(reference: string, image: Descriptor): Promise<void>
   /** The digests of all blobs. */
   blobs(): Promise<readonly Digest[]>
-  /** Removes a blob; absence is fine. */
-  remove(digest: Digest): Promise<void>
+  /** Removes blobs that no image needs and nobody has written since `before`: another build may be about to need its own. */
+  sweep(needed: ReadonlySet<Digest>, before: Date): Promise<void>
 }
 
 /** Manifests and configurations are a few KB; registries refuse more than 4 MiB. */
@@ -49,7 +49,8 @@ const MAX_JSON_BYTES = 4 * 1024 * 1024
 
 export function createLayout(folder: string): Layout {
   const drafts = join(folder, '.drafts')
-  const pathOf = (digest: Digest): string => join(folder, 'blobs', 'sha256', digest.slice('sha256:'.length))
+  const blobs = join(folder, 'blobs', 'sha256')
+  const pathOf = (digest: Digest): string => join(blobs, digest.slice('sha256:'.length))
   /** `index.json` is read, changed and written by one at a time. */
   let lastTag: Promise<unknown> = Promise.resolve()
 
@@ -57,7 +58,7 @@ export function createLayout(folder: string): Layout {
   const appear = async <T>(what: string, source: BlobSource, place: (written: BlobName) => { path: string; result: T }): Promise<T> => {
     const draft = join(drafts, randomUUID())
     try {
-      await mkdir(join(folder, 'blobs', 'sha256'), { recursive: true })
+      await mkdir(blobs, { recursive: true })
       await mkdir(drafts, { recursive: true })
       const { path, result } = place(await writeFile(draft, source))
       await rename(draft, path)
@@ -136,16 +137,17 @@ export function createLayout(folder: string): Layout {
       return tagged
     },
     async blobs() {
-      try {
-        const names = await readdir(join(folder, 'blobs', 'sha256'))
-        return names.map((name) => parseDigest(`sha256:${name}`, `the file ${name} in ${folder}/blobs/sha256`))
-      } catch (error) {
-        if (hasCode(error, 'ENOENT')) return []
-        throw error
-      }
+      return (await namesIn(blobs)).map((name) => parseDigest(`sha256:${name}`, `the file ${name} in ${blobs}`))
     },
-    async remove(digest) {
-      await rm(pathOf(digest), { force: true })
+    async sweep(needed, before) {
+      for (const place of [blobs, drafts]) {
+        for (const name of await namesIn(place)) {
+          const path = join(place, name)
+          if (place !== drafts && needed.has(`sha256:${name}`)) continue
+          const info = await stat(path).catch(() => undefined)
+          if (info && info.mtime < before) await rm(path, { force: true })
+        }
+      }
     },
   }
   return layout
@@ -176,6 +178,15 @@ async function* checkedBytes(path: string, { digest, size }: BlobName, start: nu
   if (position < size) throw spoilt(`it has ${position} of ${size} bytes`)
   if (`sha256:${hash.digest('hex')}` !== digest) throw spoilt('its bytes do not match its name')
   if (held) yield held
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return []
+    throw error
+  }
 }
 
 async function writeFile(path: string, source: BlobSource): Promise<BlobName> {

@@ -1,0 +1,59 @@
+/** A layer: files as a compressed tar archive, known by the digest of either form. */
+import { createHash } from 'node:crypto'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { compose, Readable } from 'node:stream'
+import { constants, createZstdCompress } from 'node:zlib'
+import { BrambleError, hasCode } from '../lib/errors.ts'
+import type { Layout } from './layout.ts'
+import { mediaTypes, type Descriptor, type Digest } from './oci.ts'
+import { sizeOf, tarBytes, type TarEntry } from './tar.ts'
+
+export type Layer = {
+  /** The compressed blob. */
+  readonly descriptor: Descriptor
+  /** Of the archive before compression. */
+  readonly diffId: Digest
+}
+
+/** Called while something long is done: how much of `totalBytes`. */
+export type Progress = (doneBytes: number, totalBytes: number) => void
+
+/** A board unpacks at the same speed whatever it took to pack; docs/decisions/0004-images.md has the figures. */
+const COMPRESSION_LEVEL = 19
+
+/** Writes a layer's blob. The same entries give the same bytes. */
+export async function writeLayer(layout: Layout, entries: readonly TarEntry[], onProgress?: Progress): Promise<Layer> {
+  const totalBytes = entries.reduce((sum, entry) => sum + sizeOf(entry), 0)
+  let doneBytes = 0
+  const hash = createHash('sha256')
+  const hashed = async function* () {
+    for await (const chunk of tarBytes(entries)) {
+      hash.update(chunk)
+      yield chunk
+      doneBytes += chunk.length
+      onProgress?.(Math.min(doneBytes, totalBytes), totalBytes)
+    }
+  }
+  const compress = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: COMPRESSION_LEVEL } })
+  const blob = await layout.write(compose(Readable.from(hashed()), compress))
+  return { descriptor: { mediaType: mediaTypes.layerZstd, ...blob }, diffId: `sha256:${hash.digest('hex')}` }
+}
+
+/** The files of a folder as they will lie at `into`. `NOT_FOUND` when there is no such folder, or nothing in it. */
+export async function folderEntries(folder: string, into: string): Promise<readonly TarEntry[]> {
+  const names = await readdir(folder, { recursive: true }).catch((cause: unknown) => {
+    if (hasCode(cause, 'ENOENT')) throw new BrambleError('NOT_FOUND', `there is no ${folder}: build it first with "npm run build"`, { cause })
+    throw cause
+  })
+  const entries: TarEntry[] = []
+  for (const name of names) {
+    const path = join(folder, name)
+    const info = await stat(path)
+    if (!info.isFile()) continue
+    const mode = (info.mode & 0o100) === 0 ? 0o644 : 0o755
+    entries.push({ path: join(into, name), type: 'file', content: await readFile(path), mode })
+  }
+  if (entries.length === 0) throw new BrambleError('NOT_FOUND', `${folder} is empty: build it first with "npm run build"`)
+  return entries
+}

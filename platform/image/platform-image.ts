@@ -1,0 +1,40 @@
+/** The image of the platform itself: gateway and control plane upon the same base as the functions. */
+import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { BrambleError, hasCode } from '../lib/errors.ts'
+import { makeProgramImage, type MadeImage, type ProgramImageOptions } from './program-image.ts'
+import type { TarEntry } from './tar.ts'
+
+export type PlatformImageOptions = ProgramImageOptions & {
+  /** What the build made: `dist`. */
+  readonly folder: string
+  readonly version: { readonly release: string; readonly sha: string }
+}
+
+const HOME = 'home/bramble'
+const FILES = ['platform.mjs', 'platform.mjs.map'] as const
+
+/** The same input gives the same digest. `NOT_FOUND` when the platform has not been built. */
+export async function makePlatformImage({ folder, version, ...options }: PlatformImageOptions): Promise<MadeImage> {
+  const start = `import { main } from './platform.mjs'\nprocess.exitCode = await main(process.env, { version: ${JSON.stringify(version)} })\n`
+  const entries: TarEntry[] = [{ path: `${HOME}/index.mjs`, type: 'file', mode: 0o644, content: Buffer.from(start) }]
+  for (const name of FILES) {
+    const content = await readFile(join(folder, name)).catch((cause: unknown) => {
+      if (hasCode(cause, 'ENOENT')) throw new BrambleError('NOT_FOUND', `there is no ${join(folder, name)}: build it first with "npm run build"`, { cause })
+      throw cause
+    })
+    entries.push({ path: `${HOME}/${name}`, type: 'file', mode: 0o644, content })
+  }
+  return makeProgramImage(options, {
+    title: 'platform',
+    entries,
+    config: {
+      ExposedPorts: { '8080/tcp': {}, '8082/tcp': {} },
+      // A container's own loopback address leads nowhere.
+      Env: ['NODE_ENV=production', 'host=0.0.0.0'],
+      // As `npm start` does it; docs/performance.md says why.
+      Cmd: ['node', '--max-semi-space-size=2', '--enable-source-maps', 'index.mjs'],
+      WorkingDir: `/${HOME}`,
+    },
+  })
+}
