@@ -5,10 +5,14 @@ import { findCredentials } from './gateway/credentials.ts'
 import { createGateway, type Gateway } from './gateway/gateway.ts'
 import type { Version } from './gateway/system/info.ts'
 import { BrambleError, reasonOf } from './lib/errors.ts'
+import { alwaysLeader } from './lib/leader.ts'
 import { createLog, type Log } from './lib/log.ts'
 import { createParts } from './lib/parts.ts'
 import { createMetricsServer } from './metrics/server.ts'
 import { createLocalProvider } from './provider/local/provider.ts'
+import { createAlert } from './scaler/alert.ts'
+import { createScaler } from './scaler/scaler.ts'
+import { createWake } from './scaler/wake.ts'
 
 export type Running = {
   readonly gatewayUrl: string
@@ -69,8 +73,17 @@ async function createPlatform(config: Config, version: Version, log: Log): Promi
     updateTimeoutMs: config.update_timeout,
     log: log.child({ part: 'provider' }),
   })
+  const wake = createWake({ provider, log: log.child({ part: 'wake' }) })
+  const scaler = createScaler({
+    provider,
+    leader: alwaysLeader,
+    loads: () => gateway.loads(),
+    backlog: () => 0,
+    dueInMs: () => Infinity,
+    log: log.child({ part: 'scaler' }),
+  })
   const gateway: Gateway = createGateway({
-    provider, credentials, host: config.host, port: config.port, version,
+    provider, waker: wake, alert: createAlert({ provider }), credentials, host: config.host, port: config.port, version,
     log: log.child({ part: 'gateway' }),
     limits: {
       readTimeoutMs: config.read_timeout,
@@ -90,6 +103,8 @@ async function createPlatform(config: Config, version: Version, log: Log): Promi
   })
   parts.add('metrics', metrics)
   parts.add('provider', provider)
+  parts.add('wake', wake)
+  parts.add('scaler', scaler)
   parts.add('gateway', gateway)
   return {
     parts,

@@ -6,17 +6,20 @@ import { BrambleError, hasCode } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Part } from '../lib/parts.ts'
 import type { Snapshot, SystemSeries } from '../metrics/exposition.ts'
+import { loadOf, type FunctionLoad } from '../metrics/function-load.ts'
 import { totalOf } from '../metrics/invocations.ts'
+import type { Alert } from '../openfaas/alerts.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Credentials } from './auth.ts'
 import { createDeadlines } from './deadlines.ts'
 import { findFault } from './faults.ts'
 import { createInvoke } from './invoke.ts'
+import { createParking, type Waker } from './parking.ts'
 import { originForm, parseFunctionPath } from './path.ts'
 import { createForward } from './proxy.ts'
 import { createRequestListener } from './server.ts'
 import type { Version } from './system/info.ts'
-import { createTable, type Target } from './table.ts'
+import { createTable } from './table.ts'
 import { createUpgrade } from './upgrade.ts'
 
 export type GatewayLimits = {
@@ -42,14 +45,18 @@ export type GatewayOptions = {
   readonly limits: GatewayLimits
   readonly version: Version
   readonly log: Log
-  /** Asks for a replica of a function at rest; absent while nothing can. */
-  readonly wake?: (target: Target) => void
+  /** Absent while nothing can wake a function. */
+  readonly waker?: Waker
+  /** Acts upon one alert of `/system/alert`. */
+  readonly alert?: (alert: Alert) => Promise<void>
 }
 
 export type Gateway = Part & {
   url(): string
   isReady(): boolean
   snapshot(): Snapshot
+  /** What each function has to do, as it is at this moment. */
+  loads(): FunctionLoad[]
 }
 
 const MAX_HEADER_BYTES = 16_384
@@ -67,13 +74,15 @@ export function createGateway(options: GatewayOptions): Gateway {
     upstreamTimeoutMs: limits.upstreamTimeoutMs, writeTimeoutMs: limits.writeTimeoutMs,
     bodyLimitBytes: limits.bodyLimitBytes, deadlines,
   })
+  const parking = createParking({
+    waker: options.waker, maxWaiting: limits.maxWaiting, readyTimeoutMs: limits.readyTimeoutMs,
+  })
   const invoke = createInvoke({
-    table, forward, deadlines, wake: options.wake, servedBy, log,
-    readTimeoutMs: limits.readTimeoutMs, readyTimeoutMs: limits.readyTimeoutMs, maxInFlight: limits.maxInFlight,
-    maxWaiting: limits.maxWaiting, bodyLimitBytes: limits.bodyLimitBytes,
+    table, parking, forward, deadlines, servedBy, log,
+    readTimeoutMs: limits.readTimeoutMs, maxInFlight: limits.maxInFlight, bodyLimitBytes: limits.bodyLimitBytes,
   })
   const upgrade = createUpgrade({
-    table, servedBy, upstreamTimeoutMs: limits.upstreamTimeoutMs, maxUpgraded: limits.maxInFlight,
+    table, parking, servedBy, upstreamTimeoutMs: limits.upstreamTimeoutMs, maxUpgraded: limits.maxInFlight,
   })
   const system = new Map<string, SystemSeries>()
   let server: Server | undefined
@@ -82,7 +91,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   let isStopping = false
 
   const listener = createRequestListener({
-    provider, invoke, credentials, version, log, deadlines,
+    provider, invoke, credentials, version, log, deadlines, alert: options.alert,
     readTimeoutMs: limits.readTimeoutMs,
     isReady: () => isReady,
     functions: {
@@ -150,6 +159,10 @@ export function createGateway(options: GatewayOptions): Gateway {
         startedAtSeconds: performance.timeOrigin / 1000,
       },
     }),
+    loads() {
+      const nowMs = performance.now()
+      return Array.from(table.targets(), ({ series, waiting }) => loadOf(series, waiting.size, nowMs))
+    },
     async start() {
       if (server !== undefined) return
       isStopping = false

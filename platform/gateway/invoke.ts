@@ -4,26 +4,23 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BrambleError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { begin, end } from '../metrics/invocations.ts'
-import { serviceName } from '../openfaas/names.ts'
 import { asideMs, choose } from './balance.ts'
 import { isIdempotent, refuse, type Call } from './call.ts'
 import type { Deadlines } from './deadlines.ts'
 import { readRequestHead } from './headers.ts'
+import { letOne, type Parking } from './parking.ts'
 import type { FunctionPath } from './path.ts'
 import type { Forward, Outcome } from './proxy.ts'
-import type { Replica, Table, Target } from './table.ts'
+import type { Replica, Table } from './table.ts'
 
 export type InvokeOptions = {
   readonly table: Table
   readonly forward: Forward
   readonly deadlines: Deadlines
-  /** Asks for a replica of a function that has none; absent while nothing can. */
-  readonly wake: ((target: Target) => void) | undefined
+  readonly parking: Parking
   readonly servedBy: string
   readonly readTimeoutMs: number
-  readonly readyTimeoutMs: number
   readonly maxInFlight: number
-  readonly maxWaiting: number
   readonly bodyLimitBytes: number
   readonly log: Log
 }
@@ -40,13 +37,11 @@ const HELD_BODY_BYTES = 16_384
 const MAX_HEADERS = 256
 /** A call that may have run is repeated once, not until every replica has died of it. */
 const MAX_RESENDS = 1
-/** How soon a parked call looks again by itself: a replica set aside may be back. */
-const RETRY_MS = 50
 /** Status under which a call is counted whose caller left. Not sent to anybody. */
 const CLIENT_GONE = 499
 
 export function createInvoke(options: InvokeOptions): Invoke {
-  const { table, forward, deadlines, wake, maxInFlight, maxWaiting, readTimeoutMs, readyTimeoutMs, bodyLimitBytes, log } = options
+  const { table, parking, forward, deadlines, maxInFlight, readTimeoutMs, bodyLimitBytes, log } = options
   let inFlight = 0
 
   const handle = (req: IncomingMessage, res: ServerResponse, path: FunctionPath): void => {
@@ -170,35 +165,18 @@ export function createInvoke(options: InvokeOptions): Invoke {
     attempt(call, replica)
   }
 
-  /** Waits until the route changes or a replica set aside may be tried again; bounded in number and time. */
   const park = (call: Call): void => {
-    const { target } = call
-    const service = serviceName(target.ref)
-    if (target.isRemoved) return fail(call, new BrambleError('NOT_FOUND', `error finding function ${service}: it was removed`))
-    if (target.wantedReplicas === 0 && wake === undefined) {
-      return fail(call, new BrambleError('UNAVAILABLE', `no endpoints available for ${service}: it is scaled to 0; scale it up to call it`))
-    }
-    if (target.waiting.size >= maxWaiting) {
-      return fail(call, new BrambleError('BUSY', `${target.waiting.size} calls wait for a replica of ${service} already (max_waiting)`))
-    }
-    const leftMs = call.startedMs + readyTimeoutMs - performance.now()
-    if (leftMs <= 0) {
-      return fail(call, new BrambleError('UNAVAILABLE', `no endpoints available for ${service}: no replica became ready in time (ready_timeout)`))
-    }
-    if (target.wantedReplicas === 0) wake?.(target)
-    const leave = (): void => {
-      clearTimeout(timer)
-      target.waiting.delete(resume)
-      call.leave = undefined
-    }
-    const resume = (): void => {
-      leave()
-      attempt(call, undefined)
-    }
-    call.leave = leave
-    // With replicas set aside it looks soon; without any only a change of the route helps.
-    const timer = setTimeout(resume, target.replicas.length > 0 ? Math.min(RETRY_MS, leftMs) : leftMs)
-    target.waiting.add(resume)
+    const leave = parking.park(call.target, call.startedMs, {
+      resume() {
+        call.leave = undefined
+        attempt(call, undefined)
+      },
+      fail(error) {
+        call.leave = undefined
+        fail(call, error)
+      },
+    })
+    if (!call.isFinished) call.leave = leave
   }
 
   const fail = (call: Call, error: unknown): void => {
@@ -212,6 +190,7 @@ export function createInvoke(options: InvokeOptions): Invoke {
     if (call.isStreamed) deadlines.clear(call.req)
     inFlight--
     end(call.target.series, status, call.startedMs, performance.now())
+    letOne(call.target)
   }
   return { handle, inFlight: () => inFlight }
 }

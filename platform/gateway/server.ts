@@ -3,6 +3,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BrambleError, httpStatusOf } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import type { Alert } from '../openfaas/alerts.ts'
 import type { Provider } from '../provider/provider.ts'
 import { createAuthCheck, type Credentials } from './auth.ts'
 import { refuse } from './call.ts'
@@ -10,6 +11,7 @@ import type { Deadlines } from './deadlines.ts'
 import { findFault } from './faults.ts'
 import type { Invoke } from './invoke.ts'
 import { originForm, parseFunctionPath } from './path.ts'
+import { postAlert } from './system/alert.ts'
 import { deleteFunction, deployFunction, getFunction, listFunctions, type FunctionsDeps } from './system/functions.ts'
 import { getInfo, type Version } from './system/info.ts'
 import { streamLogs } from './system/logs.ts'
@@ -28,6 +30,8 @@ export type ServerDeps = {
   readonly deadlines: Deadlines
   readonly readTimeoutMs: number
   readonly functions: FunctionsDeps
+  /** Absent where nothing scales: there is no such route then. */
+  readonly alert: ((alert: Alert) => Promise<void>) | undefined
   readonly count: (method: string, path: string, status: number, seconds: number) => void
   readonly log: Log
 }
@@ -55,6 +59,7 @@ export function createRequestListener(deps: ServerDeps): (req: IncomingMessage, 
   app.delete('/system/functions', deleteFunction(functions))
   app.get('/system/function/:name', getFunction(functions))
   app.post('/system/scale-function/:name', scaleFunction(provider))
+  if (deps.alert) app.post('/system/alert', postAlert(deps.alert))
   app.get('/system/secrets', listSecrets(provider))
   app.post('/system/secrets', createSecret(provider))
   app.put('/system/secrets', updateSecret(provider))

@@ -6,6 +6,7 @@ import { createFunctionSeries, type FunctionSeries } from '../metrics/invocation
 import { serviceName } from '../openfaas/names.ts'
 import { DEFAULT_NAMESPACE, type FunctionRef } from '../openfaas/types.ts'
 import type { Endpoint, RouteChange } from '../provider/provider.ts'
+import { letOut, type Waiter } from './parking.ts'
 
 /** One replica as the data path sees it. */
 export type Replica = {
@@ -25,8 +26,10 @@ export type Target = {
   wantedReplicas: number
   replicas: Replica[]
   isRemoved: boolean
-  /** Calls that wait for the next change of the route. */
-  readonly waiting: Set<() => void>
+  /** Calls that wait for a replica, the first come first. */
+  readonly waiting: Set<Waiter>
+  /** Somebody has been asked to bring a replica up. */
+  isWaking: boolean
 }
 
 export type Table = {
@@ -63,23 +66,25 @@ export function createTable(deps: { readonly onDrained: (instance: string) => vo
         if (ref.namespace === DEFAULT_NAMESPACE) byName.delete(ref.name)
         present.isRemoved = true
         for (const replica of present.replicas.splice(0)) retire(replica)
-        wakeAll(present)
+        letOut(present, 0)
         return
       }
       const target = present ?? {
         ref, series: createFunctionSeries(key), wantedReplicas: 0, replicas: [], isRemoved: false, waiting: new Set(),
+        isWaking: false,
       }
       if (present === undefined) {
         byService.set(key, target)
         byName.set(key, target)
         if (ref.namespace === DEFAULT_NAMESPACE) byName.set(ref.name, target)
       }
+      const readyBefore = target.replicas.length
       target.wantedReplicas = route.replicas
       const old = new Map(target.replicas.map((replica) => [replica.endpoint.instance, replica]))
       target.replicas = route.endpoints.map((endpoint) => old.get(endpoint.instance) ?? createReplica(endpoint))
       for (const replica of target.replicas) old.delete(replica.endpoint.instance)
       for (const replica of old.values()) retire(replica)
-      wakeAll(target)
+      letOut(target, readyBefore)
     },
     find: (name) => byName.get(name),
     targets: () => byService.values(),
@@ -93,11 +98,4 @@ export function createTable(deps: { readonly onDrained: (instance: string) => vo
 
 function createReplica(endpoint: Endpoint): Replica {
   return { endpoint, inFlight: 0, failures: 0, asideUntilMs: 0, isDraining: false, close: undefined }
-}
-
-function wakeAll(target: Target): void {
-  if (target.waiting.size === 0) return
-  const waiting = [...target.waiting]
-  target.waiting.clear()
-  for (const resume of waiting) resume()
 }

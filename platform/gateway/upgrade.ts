@@ -6,11 +6,13 @@ import { BrambleError, httpStatusOf, reasonOf } from '../lib/errors.ts'
 import { begin, end } from '../metrics/invocations.ts'
 import { asideMs, choose } from './balance.ts'
 import { readRequestHead } from './headers.ts'
+import type { Parking } from './parking.ts'
 import type { FunctionPath } from './path.ts'
 import type { Replica, Table, Target } from './table.ts'
 
 export type UpgradeOptions = {
   readonly table: Table
+  readonly parking: Parking
   readonly servedBy: string
   /** How long a function may take to answer the handshake. */
   readonly upstreamTimeoutMs: number
@@ -35,7 +37,7 @@ const CLIENT_GONE = 499
 const MAX_EARLY_BYTES = 65_536
 
 export function createUpgrade(options: UpgradeOptions): Upgrade {
-  const { table, upstreamTimeoutMs, maxUpgraded, servedBy } = options
+  const { table, parking, upstreamTimeoutMs, maxUpgraded, servedBy } = options
   /** The server has let go of these: they are ours to close. */
   const sockets = new Set<Duplex>()
   let underWay = 0
@@ -68,7 +70,7 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
     const startedMs = performance.now()
     begin(target.series, startedMs)
     underWay++
-    connect({ req, socket, path, target, takeEarly: keepEarly(socket, head), attempts: 1 }, undefined, (status) => {
+    connect({ req, socket, path, target, takeEarly: keepEarly(socket, head), startedMs, attempts: 1 }, undefined, (status) => {
       underWay--
       end(target.series, status, startedMs, performance.now())
     })
@@ -81,6 +83,7 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
     readonly target: Target
     /** What the caller has said already; later bytes are the taker's to read. */
     readonly takeEarly: () => Buffer
+    readonly startedMs: number
     attempts: number
   }
 
@@ -88,9 +91,26 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
     const { req, socket, path, target } = shake
     const replica = choose(target.replicas, performance.now(), failed?.replica)
     if (replica === undefined) {
-      const error = failed?.error ?? new BrambleError('UNAVAILABLE', `no endpoints available for ${target.series.name}`)
-      refuse(socket, error)
-      return done(httpStatusOf(error))
+      const refused = (error: unknown): void => {
+        socket.off('close', gone).off('end', gone)
+        refuse(socket, error)
+        done(httpStatusOf(error))
+      }
+      const gone = (): void => {
+        leave()
+        socket.off('close', gone).off('end', gone).destroy()
+        done(CLIENT_GONE)
+      }
+      if (failed !== undefined) return refused(failed.error)
+      socket.on('close', gone).on('end', gone)
+      const leave = parking.park(target, shake.startedMs, {
+        resume() {
+          socket.off('close', gone).off('end', gone)
+          connect(shake, undefined, done)
+        },
+        fail: refused,
+      })
+      return
     }
     const { headers, callId = randomUUID() } = readRequestHead(req.rawHeaders, peerOf(req))
     const { host, port } = replica.endpoint
@@ -112,12 +132,12 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
         'Connection', 'Upgrade', 'Upgrade', req.headers.upgrade ?? '',
       ],
     })
-    const leave = (): void => {
+    const abandon = (): void => {
       outgoing.destroy()
       socket.destroy()
       over(CLIENT_GONE)
     }
-    const stayOrLeave = (how: 'on' | 'off'): void => { socket[how]('close', leave)[how]('end', leave) }
+    const stayOrLeave = (how: 'on' | 'off'): void => { socket[how]('close', abandon)[how]('end', abandon) }
     const added = `X-Call-Id: ${callId}\r\nX-Start-Time: ${startTime}\r\nX-Served-By: ${servedBy}\r\n`
 
     outgoing.on('upgrade', (answer, upstream, rest) => {
