@@ -1,7 +1,7 @@
-/** A TypeScript function, its packages and the runtime as one file. */
+/** A TypeScript function, its packages and the runtime as one file, with what they read beside it. */
 import { build, transform } from 'esbuild'
-import { readFile, realpath, stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { BrambleError } from '../lib/errors.ts'
 import { handlerFile, passedOnHandler } from '../stack/handler-file.ts'
 import { imageName } from '../stack/image-name.ts'
@@ -21,6 +21,7 @@ export type BundleDeps = {
 }
 
 export type Bundled = {
+  /** Of the bundle and the files beside it, without the map. */
   readonly bytes: number
   readonly isChanged: boolean
   /** The files it is made of, absolute. */
@@ -66,5 +67,16 @@ export async function bundleFunction(
   }
   for (const message of buildMessages(warnings, place)) warn(message)
   const isChanged = await writeBundle(output, outputFiles, stack.folder)
-  return { bytes: (await stat(outfile)).size, isChanged, inputs: inputs.map(({ path }) => path) }
+  const made = outputFiles.map(({ path }) => path)
+  // Of an earlier build: an image holds the folder as it is.
+  for (const name of await readdir(dirname(outfile))) {
+    const path = join(dirname(outfile), name)
+    if (!made.includes(path)) await rm(path, { recursive: true })
+  }
+  return { bytes: await sizeOf(made.filter((path) => !path.endsWith('.mjs.map'))), isChanged, inputs: inputs.map(({ path }) => path) }
+}
+
+async function sizeOf(paths: readonly string[]): Promise<number> {
+  const files = await Promise.all(paths.map((path) => stat(path)))
+  return files.reduce((sum, { size }) => sum + size, 0)
 }

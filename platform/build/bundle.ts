@@ -1,4 +1,4 @@
-/** What esbuild makes of a program, and how it is written: one ES module and its map. */
+/** What esbuild makes of a program, and how it is written: one ES module, its map, and files that it reads while it runs. */
 import type { BuildOptions, OutputFile } from 'esbuild'
 import { dirname, relative, resolve, sep } from 'node:path'
 import type { Output } from './output.ts'
@@ -6,6 +6,8 @@ import type { Output } from './output.ts'
 export const bundleSettings = {
   bundle: true, minify: true, platform: 'node', format: 'esm', target: 'node24', charset: 'utf8',
   sourcemap: 'external', sourcesContent: false, write: false, metafile: true, logLevel: 'silent',
+  // An imported .wasm file lies beside the bundle under its own name; what is imported is its path.
+  loader: { '.wasm': 'file' }, assetNames: '[name]',
 } satisfies BuildOptions
 
 /** CommonJS packages in an ESM bundle (Express) need these; nothing else does. */
@@ -16,7 +18,7 @@ const commonJsNames: readonly (readonly [RegExp, string])[] = [
 ]
 
 /**
- * The map first: whoever sees the new bundle finds its map, whose sources are relative to `folder`. `guard` is code that
+ * The bundle last: whoever sees the new one finds its files, and its map, whose sources are relative to `folder`. `guard` is code that
  * runs before all other. Answers whether the bundle is another one than before.
  */
 export async function writeBundle(output: Output, outputFiles: readonly OutputFile[], folder: string, guard = ''): Promise<boolean> {
@@ -27,8 +29,12 @@ export async function writeBundle(output: Output, outputFiles: readonly OutputFi
   const hashbang = /^#!.*\n/.exec(code.text)?.[0] ?? ''
   if (banner) map.mappings = `;${map.mappings}`
   const text = banner ? `${hashbang}${banner}\n${code.text.slice(hashbang.length)}` : code.text
+  let isChanged = false
+  for (const { path, contents } of outputFiles) {
+    if (path !== code.path && !path.endsWith('.mjs.map')) isChanged = await output.write(path, contents) || isChanged
+  }
   await output.write(`${code.path}.map`, JSON.stringify(map))
-  return output.write(code.path, text)
+  return await output.write(code.path, text) || isChanged
 }
 
 function fileOf(outputFiles: readonly OutputFile[], ending: string): OutputFile {

@@ -4,7 +4,7 @@ import { dirname, join, sep } from 'node:path'
 
 export type Output = {
   /** Answers whether the content is another one than before. */
-  write(path: string, text: string): Promise<boolean>
+  write(path: string, content: string | Uint8Array): Promise<boolean>
   /** By size, mode and time; keeps them. Answers whether it was copied. */
   copy(from: string, to: string): Promise<boolean>
   /** Whether a path is made by the build: in one of the folders, or on the way to it. */
@@ -36,9 +36,10 @@ export function createOutput(folders: readonly [string, ...string[]]): Output {
   return {
     scratches,
 
-    async write(path, text) {
-      if (await readFile(path, 'utf8').catch(() => undefined) === text) return false
-      await appear(path, (draft) => writeFile(draft, text))
+    async write(path, content) {
+      const bytes = Buffer.from(content)
+      if ((await readFile(path).catch(() => undefined))?.equals(bytes)) return false
+      await appear(path, (draft) => writeFile(draft, bytes))
       return true
     },
 

@@ -28,10 +28,16 @@ const options = {
   alias: { '@bramble/runtime': join(here, 'runtime/runtime.ts') },
   bundle: true, minify: true, platform: 'node', format: 'esm', target: 'node24',
   sourcemap: 'external', sourcesContent: false, outfile: join(here, 'out/index.mjs'),
+  // An imported .wasm file lies beside the bundle under its own name; what is imported is its path.
+  loader: { '.wasm': 'file' }, assetNames: '[name]',
 }
 await build(options)
-if (readFileSync(options.outfile, 'utf8').includes('Dynamic require of')) {
-  // A CommonJS dependency asks for `require`, which an ES module has only if it makes one.
-  const banner = 'import{createRequire as brambleRequire}from"node:module";const require=brambleRequire(import.meta.url);'
-  await build({ ...options, banner: { js: banner } })
+// A CommonJS dependency asks for names that an ES module has only if it makes them.
+const commonJsNames = {
+  'Dynamic require of': 'import{createRequire as brambleRequire}from"node:module";const require=brambleRequire(import.meta.url);',
+  __dirname: 'const __dirname=import.meta.dirname;',
+  __filename: 'const __filename=import.meta.filename;',
 }
+const bundle = readFileSync(options.outfile, 'utf8')
+const banner = Object.entries(commonJsNames).map(([name, line]) => bundle.includes(name) ? line : '').join('')
+if (banner) await build({ ...options, banner: { js: banner } })

@@ -52,6 +52,24 @@ export default { listener: app }
   assert.deepEqual(JSON.parse(reply.body), { id: '7', file: 'string' })
 })
 
+test('an imported .wasm file lies beside the bundle under its own name, and goes when it is imported no more', async () => {
+  const handler = "import path from './lib/empty.wasm'\nexport default (): string => path\n"
+  await using project = await createProject({ 'stack.yml': stackOf('wasm'), 'wasm/handler.ts': handler, 'wasm/lib/empty.wasm': '\0asm\x01\0\0\0' })
+  const first = await project.build('-f', 'stack.yml')
+  assert.deepEqual([first.code, first.stderr], [0, ''])
+  assert.equal(await project.read('dist/functions/wasm/empty.wasm'), '\0asm\x01\0\0\0')
+  {
+    await using fn = await serve(project.folder, 'wasm')
+    assert.equal((await call(fn.port)).body, './empty.wasm')
+  }
+  assert.match((await project.build('-f', 'stack.yml', '--json')).stdout, /"isChanged":false/)
+  await project.write({ 'wasm/lib/empty.wasm': '\0asm\x01\0\0\0\0\x01\0' })
+  assert.match((await project.build('-f', 'stack.yml', '--json')).stdout, /"isChanged":true/)
+  await project.write({ 'wasm/handler.ts': 'export default (): string => "none"\n' })
+  await project.build('-f', 'stack.yml')
+  assert.deepEqual((await readdir(join(project.folder, 'dist/functions/wasm'))).sort(), ['index.mjs', 'index.mjs.map'])
+})
+
 test('an unchanged build leaves the files untouched', async () => {
   await using project = await createProject({ 'stack.yml': stackOf('hello'), ...hello })
   await project.build('-f', 'stack.yml')

@@ -17,6 +17,7 @@ cases('the commands of the Dockerfile build, from the context that faas-cli make
   { name: 'hello', folder: 'functions/hello', path: '/?name=Ada', answer: 'Hello, Ada!\n', maxBytes: MAX_HELLO_BYTES },
   { name: 'the starter', folder: 'template/node-ts/function', path: '/', answer: '{"received":null}', maxBytes: MAX_HELLO_BYTES },
   { name: 'an Express app with its own lockfile', folder: 'test/fixtures/functions/express', path: '/hello/ada', answer: '{"hello":"ada"}', maxBytes: Infinity },
+  { name: 'a function with a WebAssembly file', folder: 'test/fixtures/functions/sqlite', path: '/?word=ada', answer: '{"word":"ada","count":1}', maxBytes: Infinity },
 ], async ({ folder, path, answer, maxBytes }) => {
   const context = await mkdtemp(join(tmpdir(), 'bramble-context-'))
   try {
