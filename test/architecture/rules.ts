@@ -82,7 +82,7 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
   'http-proxy': /^test\/bench\//,
   croner: /^(?:platform\/cron|functions\/scheduler)\//,
   jose: /^(?:platform\/gateway\/edge|functions\/auth)\//,
-  'sql.js': /^functions\/data\//,
+  'sql.js': /^(?:functions\/data|test\/fixtures)\//,
   'quick-lru': /^(?:functions\/cache|platform\/gateway\/edge)\//,
   // Where a route table helps more than raw speed: /system, and functions' own APIs.
   express: /^(?:platform\/gateway|functions\/[^/]+|test)\//,
