@@ -3,6 +3,7 @@ import { BrambleError } from '../lib/errors.ts'
 import { readScalePolicy } from './labels.ts'
 import { checkDnsLabel, checkSecretName } from './names.ts'
 import { parseCpu, parseMemory } from './quantity.ts'
+import { readRetryPolicy } from './retry-policy.ts'
 import {
   DEFAULT_NAMESPACE, type FunctionRef, type FunctionResources, type FunctionSpec, type Namespace, type Secret,
   type SecretRef,
@@ -37,6 +38,8 @@ export function parseDeployment(body: unknown): FunctionSpec {
   }
   const labels = textMap(json, 'labels')
   readScalePolicy(labels)
+  const annotations = textMap(json, 'annotations')
+  readRetryPolicy(annotations)
   const envVars = textMap(json, 'envVars')
   for (const [key, value] of Object.entries(envVars)) {
     if (!environmentName.test(key)) throw new BrambleError('INVALID', `envVars: "${key}" is not an environment variable name`)
@@ -58,7 +61,7 @@ export function parseDeployment(body: unknown): FunctionSpec {
     constraints,
     secrets: textList(json, 'secrets').map(checkSecretName),
     labels,
-    annotations: textMap(json, 'annotations'),
+    annotations,
     ...(limits ? { limits } : {}),
     ...(requests ? { requests } : {}),
     ...(typeof readOnly === 'boolean' ? { readOnlyRootFilesystem: readOnly } : {}),

@@ -1,6 +1,6 @@
 /** When an asynchronous call is tried again: OpenFaaS's annotations `com.openfaas.retry.*` with its defaults. */
 import { BrambleError } from '../lib/errors.ts'
-import { parseGoDuration } from './go-duration.ts'
+import { parseGoDuration } from './duration.ts'
 
 export type RetryPolicy = {
   /** Tries in all, the first one included. */

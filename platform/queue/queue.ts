@@ -127,3 +127,28 @@ export type Queue = Part & {
 export function laneName(head: Head): string {
   return head.kind === 'call' ? serviceName(head.ref) : `${serviceName(head.ref)} callback`
 }
+
+/** A request to `/async-function`, taken apart. */
+export type AsyncRequest = {
+  readonly ref: FunctionRef
+  readonly callId: string
+  readonly method: string
+  /** What follows the function's name, with the query; empty when nothing does. */
+  readonly path: string
+  /** Flat list without hop-by-hop headers, `X-Call-Id` and `Content-Length`. */
+  readonly headers: readonly string[]
+  readonly body: Uint8Array
+}
+
+/** What the gateway needs of all this. */
+export type AsyncCalls = {
+  /** The largest body; more is answered before it has been read. */
+  readonly bodyLimitBytes: number
+  /**
+   * Durable when it resolves: time for the 202, with the call id of the answer. `INVALID` for a callback URL, delay or
+   * idempotency key that makes no sense, `FORBIDDEN` for a callback into a private network, `TOO_LARGE`, `BUSY`, `UNAVAILABLE`.
+   */
+  accept(request: AsyncRequest): Promise<Accepted>
+  /** Whatever waits or runs under this call id ends. `NOT_FOUND`. */
+  cancel(callId: string): Promise<void>
+}
