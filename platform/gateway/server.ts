@@ -1,18 +1,17 @@
 /** The whole route table. `/function` never reaches Express; everything under `/system` is closed by default. */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { BrambleError, httpStatusOf } from '../lib/errors.ts'
+import { BrambleError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import type { Part } from '../lib/parts.ts'
+import type { SystemSeries } from '../metrics/exposition.ts'
 import type { Alert } from '../openfaas/alerts.ts'
 import type { Provider } from '../provider/provider.ts'
 import { createAuthCheck, type Credentials } from './auth.ts'
 import { refuse } from './call.ts'
-import type { Deadlines } from './deadlines.ts'
-import { findFault } from './faults.ts'
-import type { Invoke } from './invoke.ts'
-import { originForm, parseFunctionPath } from './path.ts'
+import { createDeadlines, type Deadlines } from './deadlines.ts'
 import { postAlert } from './system/alert.ts'
-import { deleteFunction, deployFunction, getFunction, listFunctions, type FunctionsDeps } from './system/functions.ts'
+import { deleteFunction, deployFunction, getFunction, listFunctions } from './system/functions.ts'
 import { getInfo, type Version } from './system/info.ts'
 import { streamLogs } from './system/logs.ts'
 import {
@@ -21,30 +20,37 @@ import {
 import { scaleFunction } from './system/scale.ts'
 import { createSecret, deleteSecret, listSecrets, updateSecret } from './system/secrets.ts'
 
-export type ServerDeps = {
+export type ApiOptions = {
   readonly provider: Provider
-  readonly invoke: Invoke
   readonly credentials: Credentials | undefined
   readonly version: Version
   readonly isReady: () => boolean
-  readonly deadlines: Deadlines
   readonly readTimeoutMs: number
-  readonly functions: FunctionsDeps
+  /** Calls of a function that have ended, by `NAME.NAMESPACE`. */
+  readonly invocationCount: (service: string) => number
   /** Absent where nothing scales: there is no such route then. */
   readonly alert: ((alert: Alert) => Promise<void>) | undefined
-  readonly count: (method: string, path: string, status: number, seconds: number) => void
   readonly log: Log
+}
+
+export type Api = Part & {
+  handle(req: IncomingMessage, res: ServerResponse): void
+  /** What was asked, by route and status. */
+  series(): Iterable<SystemSeries>
 }
 
 /** Largest JSON body of `/system`; secrets of 1 MiB in base64 fit. */
 const SYSTEM_BODY_LIMIT_BYTES = 2 * 1024 * 1024
 
-export function createRequestListener(deps: ServerDeps): (req: IncomingMessage, res: ServerResponse) => void {
-  const { provider, invoke, functions, log } = deps
+export function createApi(deps: ApiOptions): Api {
+  const { provider, log } = deps
+  const functions = { provider, invocationCount: deps.invocationCount }
+  const series = new Map<string, SystemSeries>()
+  const deadlines = createDeadlines()
   const app: Express = express()
   app.disable('x-powered-by').disable('etag').set('query parser', 'simple').set('case sensitive routing', true)
-  app.use(measure(deps.count))
-  app.use(limitBody(deps.deadlines, deps.readTimeoutMs))
+  app.use(measure(series))
+  app.use(limitBody(deadlines, deps.readTimeoutMs))
 
   // What answers without credentials; everything below asks for them.
   app.get('/', (_req, res) => { res.type('text').send('Bramble: functions answer at /function/NAME, the API is at /system\n') })
@@ -75,22 +81,11 @@ export function createRequestListener(deps: ServerDeps): (req: IncomingMessage, 
   app.use((req) => { throw new BrambleError('NOT_FOUND', `nothing is served at ${req.method} ${req.path}`) })
   app.use(answerError(log))
 
-  return (req, res) => {
-    try {
-      const fault = findFault(req.httpVersion, req.rawHeaders)
-      if (fault !== undefined) {
-        res.shouldKeepAlive = false
-        throw fault
-      }
-      let url = req.url ?? ''
-      if (!url.startsWith('/')) url = req.url = originForm(url)
-      const path = parseFunctionPath(url)
-      if (path !== undefined) invoke.handle(req, res, path)
-      else app(req, res)
-    } catch (error) {
-      if (httpStatusOf(error) === 500) log.error('call failed', { error: stackOf(error) })
-      refuse(req, res, error)
-    }
+  return {
+    handle: (req, res) => { app(req, res) },
+    series: () => series.values(),
+    start: () => deadlines.start(),
+    stop: () => deadlines.stop(),
   }
 }
 
@@ -124,14 +119,20 @@ function tooLarge(cause?: Error): BrambleError {
   return new BrambleError('TOO_LARGE', `the request body is larger than ${SYSTEM_BODY_LIMIT_BYTES} bytes`, { cause })
 }
 
-function measure(count: ServerDeps['count']): RequestHandler {
+function measure(all: Map<string, SystemSeries>): RequestHandler {
   return (req, res, next) => {
     const startedMs = performance.now()
     res.on('close', () => {
       // By route, not by path: names in paths would make series without end.
       const route: unknown = req.route
       const path = typeof route === 'object' && route !== null && 'path' in route ? String(route.path) : 'other'
-      count(req.method, path, res.statusCode, (performance.now() - startedMs) / 1000)
+      const { method } = req
+      const status = res.statusCode
+      const key = `${method} ${path} ${status}`
+      const one = all.get(key) ?? { method, path, status, count: 0, sumSeconds: 0 }
+      one.count++
+      one.sumSeconds += (performance.now() - startedMs) / 1000
+      all.set(key, one)
     })
     next()
   }

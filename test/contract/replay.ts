@@ -1,19 +1,23 @@
 /** Sends the requests of a scenario to a gateway, as the CLI did, and says what differs from the recording. */
 import { request } from 'node:http'
-import { createGateway, type Gateway, type GatewayLimits } from '../../platform/gateway/gateway.ts'
+import type { DataPathLimits } from '../../platform/gateway/data-path.ts'
+import { createGateway, type Gateway } from '../../platform/gateway/gateway.ts'
+import type { Waker } from '../../platform/gateway/parking.ts'
 import { createLog } from '../../platform/lib/log.ts'
 import type { Provider } from '../../platform/provider/provider.ts'
 import { differences, type Answer, type Loose } from './compare.ts'
 import { CREDENTIALS, fillRequest, type Received, type RecordedRequest, type Scenario } from './scenario.ts'
 
-export const LIMITS: GatewayLimits = {
+export const LIMITS: DataPathLimits = {
   readTimeoutMs: 5_000, writeTimeoutMs: 5_000, upstreamTimeoutMs: 5_000, readyTimeoutMs: 2_000, idleTimeoutMs: 5_000,
   shutdownTimeoutMs: 1_000, maxConnections: 10_000, maxInFlight: 1_000, maxWaiting: 100, bodyLimitBytes: 2 ** 24,
 }
 
-export function createTestGateway(provider: Provider, auth: Scenario['auth'], limits: Partial<GatewayLimits> = {}): Gateway {
+export function createTestGateway(
+  provider: Provider, auth: Scenario['auth'], limits: Partial<DataPathLimits> = {}, waker?: Waker,
+): Gateway {
   return createGateway({
-    provider, credentials: auth === 'basic' ? CREDENTIALS : undefined, host: '127.0.0.1', port: 0,
+    provider, credentials: auth === 'basic' ? CREDENTIALS : undefined, host: '127.0.0.1', port: 0, ...(waker ? { waker } : {}),
     limits: { ...LIMITS, ...limits }, version: { release: '0.0.0', sha: '0000000' },
     log: createLog({ level: 'error', write: (line) => process.stderr.write(line) }),
   })

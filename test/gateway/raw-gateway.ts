@@ -1,7 +1,8 @@
 /** The real gateway over two functions: `echo`, which answers what it got, and `raw`, which says what a test dictates. */
 import * as assert from 'node:assert/strict'
 import { createServer, type Socket } from 'node:net'
-import type { Gateway, GatewayLimits } from '../../platform/gateway/gateway.ts'
+import type { DataPathLimits } from '../../platform/gateway/data-path.ts'
+import type { Gateway } from '../../platform/gateway/gateway.ts'
 import { createTestGateway } from '../contract/replay.ts'
 import type { Received, Scenario } from '../contract/scenario.ts'
 import { createSeededProvider, type SeededProvider } from '../contract/seeded-provider.ts'
@@ -27,7 +28,7 @@ export type RawGateway = AsyncDisposable & {
 
 export type RawOptions = {
   readonly auth?: Scenario['auth']
-  readonly limits?: Partial<GatewayLimits>
+  readonly limits?: Partial<DataPathLimits>
   readonly script?: Script
 }
 
