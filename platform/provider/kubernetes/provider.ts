@@ -1,0 +1,80 @@
+/** The provider for a cluster: replicas are pods, state is in the Kubernetes API and nowhere else. */
+import type { Log } from '../../lib/log.ts'
+import type { FunctionRef } from '../../openfaas/types.ts'
+import type { Provider } from '../provider.ts'
+import { createClient } from './client.ts'
+import { createCluster, type Cluster } from './cluster.ts'
+import type { Connection } from './connection.ts'
+import { createDrains } from './drains.ts'
+import { createFunctions } from './functions.ts'
+import { createLogs } from './logs.ts'
+import { createNamespaces, prepareNamespace } from './namespaces.ts'
+import { createProber } from './probe.ts'
+import { createRotation } from './rotation.ts'
+import { createSecrets } from './secrets.ts'
+import { createUsage } from './usage.ts'
+
+export type KubernetesProviderDeps = {
+  /** Asked at the start: where the API is. */
+  readonly connect: () => Promise<Connection>
+  /**
+   * The digest of an image's content, so that the same tag with new content is a new version; `undefined` when its
+   * registry does not say. `INVALID` when it says that there is none.
+   */
+  readonly digestOf?: (image: string) => Promise<string | undefined>
+  /** How long a new version may take to become ready. */
+  readonly updateTimeoutMs: number
+  readonly log: Log
+}
+
+export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider {
+  const { connect, digestOf = async () => undefined, updateTimeoutMs, log } = deps
+  const client = createClient(connect)
+  const prober = createProber()
+  const listeners = new Set<(ref: FunctionRef) => void>()
+  const cluster: Cluster = createCluster({
+    client, log,
+    onNamespace: (name) => prepareNamespace({ client, log }, name),
+    onFunction(ref) {
+      rotation.update(ref)
+      for (const pod of cluster.pods(ref)) drains.look(pod)
+      for (const listener of listeners) listener(ref)
+    },
+  })
+  const rotation = createRotation({ cluster: () => cluster, prober, log })
+  const drains = createDrains({ client, cluster, log })
+  const secrets = createSecrets({ client, cluster })
+  const namespaces = createNamespaces({ client, cluster, log })
+  const usage = createUsage({ client, cluster, log })
+  const functions = createFunctions({
+    client, cluster, rotation, secrets, digestOf, log, usageOf: usage.of, readyDeadlineMs: updateTimeoutMs,
+  })
+  const logs = createLogs({
+    client, cluster, log,
+    onChange(listener) {
+      listeners.add(listener)
+      return () => { listeners.delete(listener) }
+    },
+  })
+
+  return {
+    info: { name: 'bramble-kubernetes', orchestration: 'kubernetes' },
+    start: cluster.start,
+    async stop() {
+      rotation.stop()
+      prober.stop()
+      await cluster.stop()
+      client.close()
+    },
+    watch: rotation.watch,
+    drained: drains.drained,
+    apply: (spec) => functions.apply(spec),
+    list: functions.list,
+    get: functions.get,
+    scale: functions.scale,
+    remove: functions.remove,
+    logs: logs.read,
+    secrets: { list: secrets.list, create: secrets.create, update: secrets.update, remove: secrets.remove },
+    namespaces,
+  }
+}
