@@ -92,7 +92,8 @@ export async function readTar(
     for await (const { header, body } of decoded) {
       const path = header.name.replace(/^(?:\.?\/)+/, '').replace(/\/+$/, '')
       if (path === '.' || !isWanted(path)) {
-        await body.cancel()
+        // Read to its end: cancelling a long body stops modern-tar 0.8.6 for good.
+        await body.pipeTo(new WritableStream())
         continue
       }
       const mode = (header.mode ?? 0) & 0o7777
