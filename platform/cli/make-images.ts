@@ -71,11 +71,9 @@ export async function makeImages(io: Io, options: MakeImagesOptions): Promise<re
     }))
   }
   if (platformImage !== undefined) {
-    const { release } = readVersion()
-    const hasTag = /:[^/]*$/.test(platformImage)
-    await keep('platform', hasTag ? platformImage : `${platformImage}:${release}`, async () => {
+    await keep('platform', platformImage, async () => {
       const revision = await revisionOf(projectRoot(), [join(projectRoot(), 'platform')])
-      const version = { release, sha: revision.commit ?? 'unknown' }
+      const version = { release: readVersion().release, sha: revision.commit ?? 'unknown' }
       return makePlatformImage({ layout, bases, revision, version, folder: join(projectRoot(), 'dist') })
     })
   }
