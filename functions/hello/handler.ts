@@ -1,4 +1,4 @@
-/** Says hello: `curl http://127.0.0.1:8080/function/hello?name=Ada`. */
+/** Says hello: `curl 'http://127.0.0.1:8080/function/hello?name=Ada'`. */
 import type { Context, Event } from '@bramble/runtime'
 
 export default function hello(event: Event, context: Context): string {
