@@ -9,12 +9,18 @@ function setting<T>(fallback: string, parse: Parser<T>, meaning: string): Settin
 }
 
 export const settings = {
-  provider: setting('local', oneOf('local'), 'where functions run: `local` (child processes on this machine)'),
+  provider: setting('local', oneOf('local', 'kubernetes'),
+    'where functions run: `local` (child processes on this machine) or `kubernetes` (pods of a cluster)'),
+  kubeconfig: setting('in-cluster', kubeconfig,
+    'file with the address of the cluster and the credentials for it; `in-cluster` is the service account of the pod'),
   host: setting('127.0.0.1', word, 'address the gateway and its metrics listen on; `0.0.0.0` opens them to the network'),
   port: setting('8080', port, 'port of the gateway; 0 takes any free one'),
   metrics_port: setting('8082', port, 'port of `/metrics` and `/healthz`; 0 takes any free one'),
   data_dir: setting('.bramble', word, 'folder of everything that must survive a restart'),
   functions_dir: setting('dist/functions', word, 'folder of the bundles: image `anything/NAME:TAG` is the folder `NAME` in it'),
+  gateway_processes: setting('auto', processes,
+    'processes that forward calls; `0` does it in the one process there is, `auto` is 0 with `provider=local`, else half of the cores'),
+  control_dir: setting('control', word, 'folder of the sockets between the control process and the data path, seen from `data_dir`'),
   basic_auth: setting('true', flag, 'whether `/system` asks for user and password'),
   secret_mount_path: setting('/run/secrets', word,
     'folder with `basic-auth-user` and `basic-auth-password`; without them a password is made and kept in `data_dir`'),
@@ -58,6 +64,10 @@ function word(text: string): string {
   return text
 }
 
+function kubeconfig(text: string): string | undefined {
+  return text === 'in-cluster' ? undefined : word(text)
+}
+
 function port(text: string): number {
   if (!/^[0-9]{1,5}$/.test(text) || Number(text) > 65_535) throw new Error('must be a port from 0 to 65535')
   return Number(text)
@@ -65,6 +75,13 @@ function port(text: string): number {
 
 function count(text: string): number {
   if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new Error('must be a whole number from 1 upwards')
+  return Number(text)
+}
+
+/** `undefined` leaves it to the program. */
+function processes(text: string): number | undefined {
+  if (text === 'auto') return undefined
+  if (!/^[0-9]{1,2}$/.test(text)) throw new Error('must be auto or a whole number from 0 to 99')
   return Number(text)
 }
 

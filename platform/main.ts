@@ -1,15 +1,18 @@
 /** Composition root: settings → parts → start → wait for a signal → stop. */
-import { resolve } from 'node:path'
-import { readConfig, type Config } from './config.ts'
+import { extname, join, resolve } from 'node:path'
+import { createChildren } from './children.ts'
+import type { Config } from './config.ts'
+import { createControl } from './gateway/control/control.ts'
 import { findCredentials } from './gateway/credentials.ts'
 import { createGateway, type Gateway } from './gateway/gateway.ts'
 import type { Version } from './gateway/system/info.ts'
-import { BrambleError, reasonOf } from './lib/errors.ts'
 import { alwaysLeader } from './lib/leader.ts'
-import { createLog, type Log } from './lib/log.ts'
+import type { Log } from './lib/log.ts'
 import { createParts } from './lib/parts.ts'
 import { createMetricsServer } from './metrics/server.ts'
 import { createLocalProvider } from './provider/local/provider.ts'
+import type { Provider } from './provider/provider.ts'
+import { limitsOf, run } from './run.ts'
 import { createAlert } from './scaler/alert.ts'
 import { createScaler } from './scaler/scaler.ts'
 import { createWake } from './scaler/wake.ts'
@@ -31,48 +34,21 @@ export type MainOptions = {
 
 /** Runs until a signal has stopped everything. Answers the exit code; a second signal exits at once with 1. */
 export async function main(env: NodeJS.ProcessEnv, options: MainOptions): Promise<number> {
-  const signals = listenForSignals()
-  let log = createLog({ write: (line) => process.stderr.write(line), isTerminal: wantsColours(env) })
-  try {
-    const config = readConfig(env)
-    log = createLog({ write: (line) => process.stderr.write(line), level: config.log_level, isTerminal: wantsColours(env) })
-    process.on('unhandledRejection', (error) => {
-      log.error('unhandled rejection', { error: error instanceof Error ? error.stack : String(error) })
-      process.exit(1)
-    })
-    const platform = await createPlatform(config, options.version, log)
-    await platform.parts.start()
-    try {
-      await options.onReady?.(platform.running())
-      await signals.first
-      log.info('stopping; a second signal ends at once')
-    } finally {
-      await platform.parts.stop()
-    }
-    return 0
-  } catch (error) {
-    log.error(reasonOf(error), error instanceof BrambleError ? {} : { stack: error instanceof Error ? error.stack : undefined })
-    return 1
-  } finally {
-    signals.stop()
-  }
+  return run(env, async (config, log) => {
+    const platform = await createPlatform(env, config, options.version, log)
+    return { parts: platform.parts, onReady: () => options.onReady?.(platform.running()) }
+  })
 }
 
 type Platform = { readonly parts: ReturnType<typeof createParts>; readonly running: () => Running }
 
-async function createPlatform(config: Config, version: Version, log: Log): Promise<Platform> {
+async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: Version, log: Log): Promise<Platform> {
   const dataDir = resolve(config.data_dir)
   const credentials = config.basic_auth
     ? await findCredentials({ secretMountPath: config.secret_mount_path, dataDir })
     : undefined
   const parts = createParts()
-  const provider = createLocalProvider({
-    dataDir,
-    functionsDir: resolve(config.functions_dir),
-    gatewayUrl: () => gateway.url(),
-    updateTimeoutMs: config.update_timeout,
-    log: log.child({ part: 'provider' }),
-  })
+  const provider = await createProvider(env, config, () => gateway.url(), log.child({ part: 'provider' }))
   const wake = createWake({ provider, log: log.child({ part: 'wake' }) })
   const scaler = createScaler({
     provider,
@@ -82,22 +58,16 @@ async function createPlatform(config: Config, version: Version, log: Log): Promi
     dueInMs: () => Infinity,
     log: log.child({ part: 'scaler' }),
   })
-  const gateway: Gateway = createGateway({
-    provider, waker: wake, alert: createAlert({ provider }), credentials, host: config.host, port: config.port, version,
-    log: log.child({ part: 'gateway' }),
-    limits: {
-      readTimeoutMs: config.read_timeout,
-      writeTimeoutMs: config.write_timeout,
-      upstreamTimeoutMs: config.upstream_timeout,
-      readyTimeoutMs: config.ready_timeout,
-      idleTimeoutMs: config.idle_timeout,
-      shutdownTimeoutMs: config.shutdown_timeout,
-      maxConnections: config.max_connections,
-      maxInFlight: config.max_inflight,
-      maxWaiting: config.max_waiting,
-      bodyLimitBytes: config.body_limit,
-    },
-  })
+  const { host, port } = config
+  const gatewayLog = log.child({ part: 'gateway' })
+  const limits = limitsOf(config)
+  const shared = { provider, waker: wake, alert: createAlert({ provider }), credentials, host, port, version, log: gatewayLog }
+  const processes = config.gateway_processes ?? 0
+  const folder = resolve(dataDir, config.control_dir)
+  const control = processes === 0
+    ? undefined
+    : createControl({ ...shared, folder, readTimeoutMs: limits.readTimeoutMs, shutdownTimeoutMs: limits.shutdownTimeoutMs })
+  const gateway: Gateway = control ?? createGateway({ ...shared, limits })
   const metrics = createMetricsServer({
     host: config.host, port: config.metrics_port, snapshot: gateway.snapshot, isReady: gateway.isReady,
   })
@@ -106,6 +76,11 @@ async function createPlatform(config: Config, version: Version, log: Log): Promi
   parts.add('wake', wake)
   parts.add('scaler', scaler)
   parts.add('gateway', gateway)
+  if (control !== undefined) {
+    const file = join(import.meta.dirname, `data-path${extname(import.meta.filename)}`)
+    parts.add('data path', createChildren({ count: 1, file, env: () => ({ ...env, control_dir: folder }), log: gatewayLog }))
+    parts.add('contact', { start: () => control.connected(), stop: async () => undefined })
+  }
   return {
     parts,
     running: () => ({
@@ -118,20 +93,15 @@ async function createPlatform(config: Config, version: Version, log: Log): Promi
   }
 }
 
-function listenForSignals(): { readonly first: Promise<void>; stop(): void } {
-  let count = 0
-  const { promise, resolve: signalled } = Promise.withResolvers<void>()
-  const onSignal = (): void => {
-    if (++count > 1) process.exit(1)
-    signalled()
+async function createProvider(env: NodeJS.ProcessEnv, config: Config, gatewayUrl: () => string, log: Log): Promise<Provider> {
+  const { kubeconfig, update_timeout: updateTimeoutMs } = config
+  if (config.provider === 'local') {
+    return createLocalProvider({
+      dataDir: resolve(config.data_dir), functionsDir: resolve(config.functions_dir), gatewayUrl, updateTimeoutMs, log,
+    })
   }
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-  return {
-    first: promise,
-    stop: () => { process.off('SIGTERM', onSignal).off('SIGINT', onSignal) },
-  }
-}
-
-function wantsColours(env: NodeJS.ProcessEnv): boolean {
-  return process.stderr.isTTY === true && !env['NO_COLOR']
+  // Whoever has no cluster does not pay for what speaks to one.
+  const { createKubernetesProvider } = await import('./provider/kubernetes/provider.ts')
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
+  return createKubernetesProvider({ kubeconfig, pod: host ? { host, port } : undefined, updateTimeoutMs, log })
 }

@@ -36,7 +36,7 @@ export type DataPathOptions = {
   readonly isShared?: boolean
   readonly limits: DataPathLimits
   /** What `X-Served-By` says. */
-  readonly servedBy: string
+  readonly servedBy: () => string
   /** Absent while nothing can wake a function. */
   readonly waker: Waker | undefined
   /** No call is left on a replica that is in no route any more. */

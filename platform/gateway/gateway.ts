@@ -38,6 +38,7 @@ export type Gateway = Part & {
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { provider, credentials, host, port, limits, version, log } = options
+  const servedBy = `bramble/${version.release}`
   let unwatch: (() => void) | undefined
   let isReady = false
 
@@ -51,7 +52,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
   })
   const dataPath = createDataPath({
-    host, port, limits, log, servedBy: `bramble/${version.release}`, waker: options.waker,
+    host, port, limits, log, servedBy: () => servedBy, waker: options.waker,
     onDrained: (instance) => provider.drained(instance),
     other: api.handle,
   })

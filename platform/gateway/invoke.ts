@@ -18,7 +18,7 @@ export type InvokeOptions = {
   readonly forward: Forward
   readonly deadlines: Deadlines
   readonly parking: Parking
-  readonly servedBy: string
+  readonly servedBy: () => string
   readonly readTimeoutMs: number
   readonly maxInFlight: number
   readonly bodyLimitBytes: number
@@ -51,7 +51,7 @@ export function createInvoke(options: InvokeOptions): Invoke {
     const head = readRequestHead(raw, `${socket.remoteAddress}:${socket.remotePort}`)
     const callId = head.callId ?? randomUUID()
     const startTime = `${Date.now()}000000`
-    const answerHeaders = ['X-Call-Id', callId, 'X-Start-Time', startTime, 'X-Served-By', options.servedBy]
+    const answerHeaders = ['X-Call-Id', callId, 'X-Start-Time', startTime, 'X-Served-By', options.servedBy()]
 
     const target = table.find(path.name)
     const problem = !methods.has(method) ? new BrambleError('METHOD_NOT_ALLOWED', `functions are not called with ${method}`)

@@ -13,7 +13,7 @@ import type { Replica, Table, Target } from './table.ts'
 export type UpgradeOptions = {
   readonly table: Table
   readonly parking: Parking
-  readonly servedBy: string
+  readonly servedBy: () => string
   /** How long a function may take to answer the handshake. */
   readonly upstreamTimeoutMs: number
   readonly maxUpgraded: number
@@ -138,7 +138,7 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
       over(CLIENT_GONE)
     }
     const stayOrLeave = (how: 'on' | 'off'): void => { socket[how]('close', abandon)[how]('end', abandon) }
-    const added = `X-Call-Id: ${callId}\r\nX-Start-Time: ${startTime}\r\nX-Served-By: ${servedBy}\r\n`
+    const added = `X-Call-Id: ${callId}\r\nX-Start-Time: ${startTime}\r\nX-Served-By: ${servedBy()}\r\n`
 
     outgoing.on('upgrade', (answer, upstream, rest) => {
       stayOrLeave('off')

@@ -51,7 +51,8 @@ const homes: readonly Home[] = [
   { name: 'cli', at: /^platform\/cli\//, mayImport: ['stack', 'image', ...words, 'main'] },
   {
     name: 'main',
-    at: /^platform\/main\.ts$/,
+    // The two programs of the platform, and what they share.
+    at: /^platform\/(?:main|data-path|run|children)\.ts$/,
     mayImport: [
       ...words, ...ports, 'config', 'metrics', 'provider/local', 'provider/kubernetes', 'queue/embedded',
       'queue/jetstream', 'queue/dispatch', 'scaler', 'cron', 'gateway', 'dashboard', 'stack', 'image',
@@ -100,9 +101,9 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
 }
 
 /** Ends the process: composition roots, and the runtime, which is a process of its own. Tests run programs too. */
-const mayExit = /^(?:platform\/main\.ts$|platform\/cli\/main\.ts$|build\.mjs$|template\/|test\/|\.ci\/)/
+const mayExit = /^(?:platform\/(?:run|data-path)\.ts$|platform\/cli\/main\.ts$|build\.mjs$|template\/|test\/|\.ci\/)/
 /** Reads the environment: the same, and functions, whose settings come that way. */
-const mayReadEnv = /^(?:platform\/main\.ts$|platform\/cli\/|build\.mjs$|template\/|functions\/|test\/|\.ci\/)/
+const mayReadEnv = /^(?:platform\/(?:run|data-path)\.ts$|platform\/cli\/|build\.mjs$|template\/|functions\/|test\/|\.ci\/)/
 const exitForms = /\bprocess\s*\??\.\s*(?:exit|reallyExit|abort)\b(?!\s*:)/g
 const envForms = /\bprocess\s*\??\.\s*(?:env|loadEnvFile)\b/g
 /** Ways around both: an index, a destructuring, an alias, the module. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { BrambleError } from '../../lib/errors.ts'
 import { cpuSeconds, urlOf, type Gateway, type GatewayOptions } from '../gateway.ts'
 import { createApi } from '../server.ts'
-import { createHub } from './hub.ts'
+import { createHub, type Hub } from './hub.ts'
 import { REQUESTS_SOCKET } from './messages.ts'
 
 export type ControlOptions = Omit<GatewayOptions, 'limits'> & {
@@ -20,10 +20,12 @@ const MAX_SOCKET_PATH_BYTES = 107
 /** Heads come from the data path, which has read them under its own limits. */
 const MAX_HEADER_BYTES = 32_768
 
-export function createControl(options: ControlOptions): Gateway {
+export type Control = Gateway & Pick<Hub, 'connected'>
+
+export function createControl(options: ControlOptions): Control {
   const { provider, credentials, host, port, folder, version, log } = options
   const path = join(folder, REQUESTS_SOCKET)
-  const hub = createHub({ provider, waker: options.waker, folder, log })
+  const hub = createHub({ provider, waker: options.waker, servedBy: `bramble/${version.release}`, folder, log })
   const api = createApi({
     provider, credentials, version, log, alert: options.alert,
     readTimeoutMs: options.readTimeoutMs,
@@ -35,6 +37,7 @@ export function createControl(options: ControlOptions): Gateway {
   return {
     url: () => urlOf(host, hub.port() ?? port),
     isReady: () => server !== undefined,
+    connected: hub.connected,
     snapshot() {
       const dataPath = hub.numbers.process()
       return {

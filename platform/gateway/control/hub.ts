@@ -21,11 +21,15 @@ export type Hub = Part & {
   routes(): Iterable<RouteChange>
   /** The port the data path listens on; `undefined` while none of its processes is there. */
   port(): number | undefined
+  /** Resolves when a process of the data path is there. */
+  connected(): Promise<void>
 }
 
 export type HubOptions = {
   readonly provider: Pick<Provider, 'watch' | 'drained'>
   readonly waker: Waker | undefined
+  /** What `X-Served-By` says. */
+  readonly servedBy: string
   /** Shared with the data path; made when missing, closed to others. */
   readonly folder: string
   readonly log: Log
@@ -33,13 +37,14 @@ export type HubOptions = {
 
 type Peer = { readonly wire: Wire<ToDataPath>; readonly numbers: PeerNumbers; readonly socket: Socket; pid: number; port: number | undefined }
 
-export function createHub({ provider, waker, folder, log }: HubOptions): Hub {
+export function createHub({ provider, waker, servedBy, folder, log }: HubOptions): Hub {
   const path = join(folder, MESSAGES_SOCKET)
   const numbers = createNumbers()
   const peers = new Set<Peer>()
   const routes = new Map<string, RouteChange>()
   /** Replicas that left their route, and who may still have calls on them. */
   const leaving = new Map<string, Set<Peer>>()
+  const { promise: isConnected, resolve: setConnected } = Promise.withResolvers<void>()
   let server: Server | undefined
   let unwatch: (() => void) | undefined
 
@@ -81,6 +86,7 @@ export function createHub({ provider, waker, folder, log }: HubOptions): Hub {
     if (message.type === 'hello') {
       peer.pid = message.pid
       peer.port = message.port
+      setConnected()
       log.info('data path connected', { pid: message.pid })
     } else if (message.type === 'drained') {
       isDrained(message.instance, peer)
@@ -105,12 +111,13 @@ export function createHub({ provider, waker, folder, log }: HubOptions): Hub {
       for (const instance of leaving.keys()) isDrained(instance, peer)
       if (server !== undefined) log.warn('data path disconnected', { pid: peer.pid })
     })
-    wire.send({ type: 'routes', routes: [...routes.values()] })
+    wire.send({ type: 'routes', routes: [...routes.values()], servedBy })
   }
 
   return {
     numbers,
     routes: () => routes.values(),
+    connected: () => isConnected,
     port: () => [...peers].find(({ port }) => port !== undefined)?.port,
     async start() {
       if (server !== undefined) return

@@ -22,6 +22,8 @@ import { createWire, type Wire } from './wire.ts'
 export type Link = Part & Waker & {
   /** All routes have arrived at least once. */
   isSynced(): boolean
+  /** As the control process says it. */
+  servedBy(): string
   drained(instance: string): void
 }
 
@@ -49,6 +51,7 @@ export function createLink({ folder, table, port, log }: LinkOptions): Link {
   let failures = 0
   let lastId = 0
   let isSynced = false
+  let servedBy = 'bramble'
   let isOn = false
   /** What was sent of each function last, so that only news go out. */
   let sentLoads = new Map<string, string>()
@@ -61,6 +64,7 @@ export function createLink({ folder, table, port, log }: LinkOptions): Link {
       const known = new Set(message.routes.map(({ ref }) => serviceName(ref)))
       for (const { ref } of [...table().targets()]) if (!known.has(serviceName(ref))) table().apply({ ref, route: undefined })
       for (const change of message.routes) table().apply(change)
+      servedBy = message.servedBy
       isSynced = true
     } else {
       const one = pending.get(message.id)
@@ -139,6 +143,7 @@ export function createLink({ folder, table, port, log }: LinkOptions): Link {
 
   return {
     isSynced: () => isSynced,
+    servedBy: () => servedBy,
     drained: (instance) => wire?.send({ type: 'drained', instance }),
     async wake(ref) { await ask('wake', ref) },
     whyNotReady: (ref) => (wire === undefined ? Promise.resolve('the control process is away') : ask('why', ref)),

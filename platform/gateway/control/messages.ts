@@ -6,7 +6,7 @@ import type { RouteChange } from '../../provider/provider.ts'
 
 export type ToDataPath =
   /** Every route there is: what is not in it is gone. First after each connect. */
-  | { readonly type: 'routes'; readonly routes: readonly RouteChange[] }
+  | { readonly type: 'routes'; readonly routes: readonly RouteChange[]; readonly servedBy: string }
   | { readonly type: 'route'; readonly change: RouteChange }
   | { readonly type: 'reply'; readonly id: number; readonly reason: string | undefined; readonly error: PlainError | undefined }
 

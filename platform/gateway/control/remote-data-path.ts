@@ -10,7 +10,6 @@ export type RemoteDataPathOptions = {
   readonly port: number
   readonly isShared: boolean
   readonly limits: DataPathLimits
-  readonly release: string
   /** Shared with the control process. */
   readonly folder: string
   readonly log: Log
@@ -22,12 +21,12 @@ export type RemoteDataPath = Part & {
   isReady(): boolean
 }
 
-export function createRemoteDataPath({ host, port, isShared, limits, release, folder, log }: RemoteDataPathOptions): RemoteDataPath {
+export function createRemoteDataPath({ host, port, isShared, limits, folder, log }: RemoteDataPathOptions): RemoteDataPath {
   const relay = createRelay(folder)
   const isReady = (): boolean => dataPath.isListening() && link.isSynced()
   const link = createLink({ folder, table: () => dataPath.table, port: () => dataPath.port(), log })
   const dataPath = createDataPath({
-    host, port, isShared, limits, log, servedBy: `bramble/${release}`, waker: link, onDrained: link.drained,
+    host, port, isShared, limits, log, servedBy: link.servedBy, waker: link, onDrained: link.drained,
     other(req, res) {
       // It is this process that takes calls: it answers for itself, also while the control process is away.
       if (req.url !== '/healthz' || (req.method !== 'GET' && req.method !== 'HEAD')) return relay.handle(req, res)
