@@ -24,6 +24,7 @@ export type CallbackSenderDeps = {
   readonly allowedHosts: readonly string[]
   readonly timeoutMs: number
   readonly lookup?: (host: string) => Promise<readonly LookupAddress[]>
+  readonly isPublic?: (address: string) => boolean
 }
 
 const MAX_URL_LENGTH = 2_048
@@ -31,7 +32,7 @@ const MAX_URL_LENGTH = 2_048
 const privateName = /(?:^|\.)(?:localhost|local|internal|svc)$/
 
 export function createCallbackSender(deps: CallbackSenderDeps): CallbackSender {
-  const { timeoutMs, lookup = (host) => systemLookup(host, { all: true }) } = deps
+  const { timeoutMs, lookup = (host) => systemLookup(host, { all: true }), isPublic = isPublicAddress } = deps
   const allowed = new Set(deps.allowedHosts.map((host) => host.toLowerCase()))
   const isAllowed = (url: URL): boolean => allowed.has('*') || allowed.has(url.hostname) || allowed.has(url.host)
 
@@ -41,7 +42,7 @@ export function createCallbackSender(deps: CallbackSenderDeps): CallbackSender {
     const host = bare(url.hostname)
     const family = isIP(host)
     const addresses = family === 0 ? await lookup(host) : [{ address: host, family }]
-    const secret = addresses.find(({ address }) => !isPublicAddress(address))
+    const secret = addresses.find(({ address }) => !isPublic(address))
     if (secret !== undefined || addresses.length === 0) throw refusal(url)
     return addresses
   }
@@ -51,7 +52,7 @@ export function createCallbackSender(deps: CallbackSenderDeps): CallbackSender {
       const url = parseUrl(text)
       if (isAllowed(url)) return
       const host = bare(url.hostname)
-      if (isIP(host) === 0 ? privateName.test(host) || !host.includes('.') : !isPublicAddress(host)) throw refusal(url)
+      if (isIP(host) === 0 ? privateName.test(host) || !host.includes('.') : !isPublic(host)) throw refusal(url)
     },
     async send(head, body, signal) {
       const url = parseUrl(head.url)
