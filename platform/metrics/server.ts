@@ -1,7 +1,7 @@
 /** Metrics and health on a port of their own: first up, last down, no credentials. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { BrambleError, hasCode } from '../lib/errors.ts'
+import { listenError } from '../lib/listen-error.ts'
 import type { Part } from '../lib/parts.ts'
 import { EXPOSITION_TYPE, expose, type Snapshot } from './exposition.ts'
 
@@ -35,9 +35,7 @@ export function createMetricsServer(options: MetricsServerOptions): MetricsServe
     url: () => `http://${host}:${(server.address() as AddressInfo | null)?.port ?? port}`,
     start: () => new Promise((resolve, reject) => {
       if (server.listening) return resolve()
-      server.once('error', (cause) => reject(hasCode(cause, 'EADDRINUSE')
-        ? new BrambleError('CONFLICT', `port ${port} is taken; stop the program that holds it or set metrics_port`, { cause })
-        : cause))
+      server.once('error', (cause) => reject(listenError(cause, { host, port, setting: 'metrics_port' })))
       server.listen(port, host, resolve)
     }),
     stop: () => new Promise((resolve) => {

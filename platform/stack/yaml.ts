@@ -65,8 +65,16 @@ export function parseYaml({ file, text, variables }: YamlSource): YamlFile {
     },
   })
 
+  let root: unknown
+  try {
+    root = document.toJS({ mapAsMap: true })
+  } catch (error) {
+    // A few lines that stand for more values than anybody means.
+    if (error instanceof ReferenceError) failAt(0, 'too many aliases of aliases (*name): write some of them out')
+    throw error
+  }
   return {
-    root: document.toJS({ mapAsMap: true }),
+    root,
     fail: (path, message) => failAt(offsetOf(document, path, 'value'), message),
     placeOf: (path, part = 'value') => place(offsetOf(document, path, part)),
   }

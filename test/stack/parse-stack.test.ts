@@ -101,6 +101,10 @@ test('without variables the text stays as it is', () => {
 
 const fn = (line: string): string => `${head}functions:\n  a:\n    image: x/a\n    ${line}\n`
 
+/** A few lines that stand for 100,000 values. */
+const bomb = ['a', 'b', 'c', 'd', 'e'].map((name, index, all) =>
+  `x-${name}: &${name} [${`${index === 0 ? 'x' : `*${all[index - 1]}`}, `.repeat(10)}]\n`).join('') + 'functions'
+
 cases('what is wrong is said in one line with its place', [
   { name: 'an empty file', text: '', says: 'stack.yml:1:1: the file is empty' },
   { name: 'only a comment', text: '# nothing\n', says: 'stack.yml:1:1: the file is empty' },
@@ -128,6 +132,7 @@ cases('what is wrong is said in one line with its place', [
   { name: 'a secret that is a map', text: fn('secrets: [a, {b: c}]'), says: 'stack.yml:6:18: secrets.1 must be a text, not a list or map' },
   { name: 'a flag that is none', text: fn('skip_build: maybe'), says: 'stack.yml:6:17: skip_build must be true or false, not "maybe"' },
   { name: 'an alias of itself', text: fn('labels: &l {a: *l}'), says: 'stack.yml:6:20: labels.a must be a text, not a list or map' },
+  { name: 'aliases of aliases of aliases', text: fn(`labels: *e`).replace('functions', bomb), says: 'stack.yml:1:1: too many aliases of aliases (*name): write some of them out' },
   { name: 'an open variable', text: fn('lang: ${LANG'), says: /^stack\.yml:6:11: "\$\{" is not closed on its line: / },
   { name: 'after a value with more lines', text: fn('lang: "${TWO}"\n    lables: {}'), says: 'stack.yml:7:5: function a has no "lables": did you mean "labels"?' },
 ], ({ text, says }) => {
