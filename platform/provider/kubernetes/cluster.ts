@@ -8,6 +8,7 @@ import { serviceName } from '../../openfaas/names.ts'
 import { DEFAULT_NAMESPACE, type FunctionRef } from '../../openfaas/types.ts'
 import type { Client } from './client.ts'
 import { isApiError, translate } from './errors.ts'
+import { viewFunctionObject, type FunctionObject } from './function-objects.ts'
 import { FUNCTION_LABEL, FUNCTIONS_ANNOTATION } from './names.ts'
 import {
   viewDeployment, viewNamespace, viewPod, type DeploymentView, type NamespaceView, type PodView,
@@ -41,10 +42,17 @@ export type ClusterDeps = {
   readonly onFunction: (ref: FunctionRef) => void
   /** A namespace for functions is there, before its functions are known. */
   readonly onNamespace: (name: string) => Promise<void>
+  /** Function objects, where the cluster knows such. */
+  readonly onObject: (before: FunctionObject | undefined, after: FunctionObject | undefined) => void
   readonly log: Log
 }
 
-type Room = { readonly deployments: Watched<DeploymentView>; readonly pods: Watched<PodView>; ready: Promise<void> }
+type Room = {
+  readonly deployments: Watched<DeploymentView>
+  readonly pods: Watched<PodView>
+  readonly objects: Watched<FunctionObject>
+  ready: Promise<void>
+}
 
 /** A namespace whose objects may not be read, because a role binding is missing, is tried again after this. */
 const REFUSED_RETRY_MS = 30_000
@@ -91,6 +99,7 @@ export function createCluster(deps: ClusterDeps): Cluster {
     const room: Room = {
       deployments: createWatch({ client, path: paths.deployments(name), query, view: viewDeployment, onChange: onDeployment, log }),
       pods: createWatch({ client, path: paths.pods(name), query, view: viewPod, onChange: onPod, log }),
+      objects: createWatch({ client, path: paths.functions(name), view: viewFunctionObject, onChange: deps.onObject, log }),
       ready: Promise.resolve(),
     }
     rooms.set(name, room)
@@ -99,6 +108,8 @@ export function createCluster(deps: ClusterDeps): Cluster {
       // Pods first: a function is never shown without those it has.
       await patiently(room.pods.start)
       await patiently(room.deployments.start)
+      // A cluster without these objects, or a role that leaves them out, has functions all the same.
+      void room.objects.start().catch((error: unknown) => log.info('Function objects are not read', { namespace: name, error: reasonOf(error) }))
     })()
     room.ready.catch((error: unknown) => {
       log.error('the functions of a namespace cannot be read: bind the role bramble-functions in it', { namespace: name, error: reasonOf(error) })
@@ -119,7 +130,7 @@ export function createCluster(deps: ClusterDeps): Cluster {
     const gone = [...room.deployments.items.values()].map(refOf)
     for (const key of podsOf.keys()) if (key.endsWith(`.${name}`)) podsOf.delete(key)
     for (const ref of gone) onFunction(ref)
-    await Promise.all([room.deployments.stop(), room.pods.stop()])
+    await Promise.all([room.deployments.stop(), room.pods.stop(), room.objects.stop()])
   }
 
   const onNamespaceChange = (before: NamespaceView | undefined, after: NamespaceView | undefined): void => {

@@ -1,6 +1,5 @@
-/** Where the Kubernetes API is and how this platform proves who it is: a pod's service account, or a kubeconfig file. */
+/** Where the Kubernetes API is and how this platform proves who it is; here with the service account of a pod. */
 import { readFile } from 'node:fs/promises'
-import type { RequestOptions } from 'node:https'
 import { join } from 'node:path'
 import { BrambleError, reasonOf } from '../../lib/errors.ts'
 
@@ -22,6 +21,7 @@ export const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceacc
 /** The kubelet renews the token long before it ends, an hour by default. */
 const TOKEN_AGE_MS = 60_000
 
+/** `host` and `port` are in a pod's environment as KUBERNETES_SERVICE_HOST and _PORT. */
 export type ServiceAccountOptions = { readonly host: string; readonly port: string; readonly folder?: string }
 
 export async function connectServiceAccount(options: ServiceAccountOptions): Promise<Connection> {
@@ -49,37 +49,4 @@ export async function connectServiceAccount(options: ServiceAccountOptions): Pro
       `the service account in ${folder} cannot be read (${reasonOf(cause)}): ` +
       'run the platform in a pod with automountServiceAccountToken, or name a file in the setting kubeconfig', { cause })
   }
-}
-
-/** The current context of a kubeconfig file. */
-export async function connectKubeconfig(file: string): Promise<Connection> {
-  try {
-    // Only here: the library is for the many ways of logging in that such a file may name.
-    const { KubeConfig } = await import('@kubernetes/client-node')
-    const config = new KubeConfig()
-    config.loadFromFile(file)
-    const server = config.getCurrentCluster()?.server
-    if (!server) throw new Error('its current context names no cluster')
-    const options: RequestOptions = {}
-    await config.applyToHTTPSOptions(options)
-    const { ca, cert, key, servername, rejectUnauthorized } = options
-    return {
-      url: new URL(server),
-      tls: { ca: asText(ca), cert: asText(cert), key: asText(key), servername, rejectUnauthorized },
-      async headers() {
-        const fresh: RequestOptions = {}
-        await config.applyToHTTPSOptions(fresh)
-        const headers = Object.entries(fresh.headers ?? {}).flatMap(([name, value]): [string, string][] =>
-          typeof value === 'string' ? [[name.toLowerCase(), value]] : [])
-        if (typeof fresh.auth === 'string') headers.push(['authorization', `Basic ${Buffer.from(fresh.auth).toString('base64')}`])
-        return Object.fromEntries(headers)
-      },
-    }
-  } catch (cause) {
-    throw new BrambleError('UNAVAILABLE', `the kubeconfig ${file} cannot be used: ${reasonOf(cause)}`, { cause })
-  }
-}
-
-function asText(value: unknown): string | Buffer | undefined {
-  return typeof value === 'string' || Buffer.isBuffer(value) ? value : undefined
 }

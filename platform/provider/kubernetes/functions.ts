@@ -179,7 +179,8 @@ export function createFunctions(deps: FunctionsDeps): Functions {
     remove: (ref) => alone(ref, async () => {
       const deployment = find(ref)
       // What it belongs to first, or it would be made again.
-      if (deployment.owner) await removeIfThere(() => client.remove(paths.functions(ref.namespace, ref.name), { uid: deployment.owner?.uid ?? '' }))
+      const { owner } = deployment
+      if (owner) await removeIfThere(() => client.remove(paths.functions(ref.namespace, owner.name), { uid: owner.uid }))
       await removeIfThere(() => client.remove(paths.deployments(ref.namespace, ref.name), { uid: deployment.uid }))
       cluster.dropDeployment(deployment)
     }),

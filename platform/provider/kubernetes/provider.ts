@@ -1,12 +1,14 @@
 /** The provider for a cluster: replicas are pods, state is in the Kubernetes API and nowhere else. */
+import { BrambleError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { FunctionRef } from '../../openfaas/types.ts'
 import type { Provider } from '../provider.ts'
 import { createClient } from './client.ts'
 import { createCluster, type Cluster } from './cluster.ts'
-import type { Connection } from './connection.ts'
+import { connectServiceAccount, type Connection } from './connection.ts'
 import { createDrains } from './drains.ts'
 import { createFunctions } from './functions.ts'
+import { createFunctionObjects } from './functions-crd.ts'
 import { createLogs } from './logs.ts'
 import { createNamespaces, prepareNamespace } from './namespaces.ts'
 import { createProber } from './probe.ts'
@@ -15,8 +17,10 @@ import { createSecrets } from './secrets.ts'
 import { createUsage } from './usage.ts'
 
 export type KubernetesProviderDeps = {
-  /** Asked at the start: where the API is. */
-  readonly connect: () => Promise<Connection>
+  /** A file; absent for the account of the pod that this runs in. */
+  readonly kubeconfig: string | undefined
+  /** Where a pod finds the API; absent outside of one. */
+  readonly pod: { readonly host: string; readonly port: string } | undefined
   /**
    * The digest of an image's content, so that the same tag with new content is a new version; `undefined` when its
    * registry does not say. `INVALID` when it says that there is none.
@@ -28,16 +32,18 @@ export type KubernetesProviderDeps = {
 }
 
 export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider {
-  const { connect, digestOf = async () => undefined, updateTimeoutMs, log } = deps
-  const client = createClient(connect)
+  const { kubeconfig, pod, digestOf = async () => undefined, updateTimeoutMs, log } = deps
+  const client = createClient(() => connect(kubeconfig, pod))
   const prober = createProber()
   const listeners = new Set<(ref: FunctionRef) => void>()
   const cluster: Cluster = createCluster({
     client, log,
     onNamespace: (name) => prepareNamespace({ client, log }, name),
+    onObject: (before, after) => objects.look(before, after),
     onFunction(ref) {
       rotation.update(ref)
       for (const pod of cluster.pods(ref)) drains.look(pod)
+      objects.refresh(ref)
       for (const listener of listeners) listener(ref)
     },
   })
@@ -49,6 +55,7 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
   const functions = createFunctions({
     client, cluster, rotation, secrets, digestOf, log, usageOf: usage.of, readyDeadlineMs: updateTimeoutMs,
   })
+  const objects = createFunctionObjects({ client, functions, log })
   const logs = createLogs({
     client, cluster, log,
     onChange(listener) {
@@ -61,6 +68,7 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
     info: { name: 'bramble-kubernetes', orchestration: 'kubernetes' },
     start: cluster.start,
     async stop() {
+      objects.stop()
       rotation.stop()
       prober.stop()
       await cluster.stop()
@@ -77,4 +85,13 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
     secrets: { list: secrets.list, create: secrets.create, update: secrets.update, remove: secrets.remove },
     namespaces,
   }
+}
+
+async function connect(kubeconfig: string | undefined, pod: KubernetesProviderDeps['pod']): Promise<Connection> {
+  if (kubeconfig !== undefined) {
+    const { connectKubeconfig } = await import('./kubeconfig.ts')
+    return connectKubeconfig(kubeconfig)
+  }
+  if (pod) return connectServiceAccount(pod)
+  throw new BrambleError('INVALID', 'provider=kubernetes runs in a pod of the cluster; outside of one name a file in the setting kubeconfig')
 }
