@@ -16,6 +16,8 @@ export type PushImagesOptions = {
   readonly layout: Layout
   readonly images: readonly NamedImage[]
   readonly access: RegistryAccess
+  /** What the images are built upon, when it is in a registry: its layers need not be sent to the same one again. */
+  readonly base?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -23,13 +25,14 @@ export type PushImagesOptions = {
 const registryTroubles = ['UNAVAILABLE', 'TIMEOUT', 'UPSTREAM', 'BUSY']
 
 /** Digests by the images' names in the stack file; one that failed is told, and is not among them. */
-export async function pushImages(io: Io, { layout, images, access, signal }: PushImagesOptions): Promise<ReadonlyMap<string, Digest>> {
+export async function pushImages(io: Io, { layout, images, access, base, signal }: PushImagesOptions): Promise<ReadonlyMap<string, Digest>> {
   // Before the first byte is sent: a name that is wrong is one line.
   const parsed = images.map((one) => ({ ...one, target: parseReference(one.reference) }))
   const hubbed = parsed.filter(({ reference, target }) => target.registry === DEFAULT_REGISTRY && !reference.startsWith(DEFAULT_REGISTRY))
   if (hubbed.length > 0) {
     tell(io, paint(io, 'yellow', `warning: image ${hubbed[0]?.reference} names no registry, so it goes to ${DEFAULT_REGISTRY}: write registry.local:5000/… in the stack file for one of your own`))
   }
+  const sources = [...parsed.map(({ target }) => target), ...(base === undefined ? [] : [parseReference(base)])]
   const pushed = new Map<string, Digest>()
   const troubled = new Set<string>()
   for (const { name, reference, image, target } of parsed) {
@@ -43,7 +46,7 @@ export async function pushImages(io: Io, { layout, images, access, signal }: Pus
     try {
       const { digest, sent, isChanged } = await pushImage({
         layout, image, reference: target, signal, registry: await access.open(target.registry),
-        mountFrom: [...new Set(parsed.filter((other) => other.target.registry === target.registry).map((other) => other.target.repository))],
+        mountFrom: [...new Set(sources.filter(({ registry }) => registry === target.registry).map(({ repository }) => repository))],
         onProgress: progress.show,
       })
       progress.end()

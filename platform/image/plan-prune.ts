@@ -21,11 +21,11 @@ export function planPrune(registry: string, images: readonly StoredImage[], inUs
   const isNamed = ({ repository, tag, digest, manifests }: StoredImage): boolean =>
     names.has(`${repository}:${tag}`) || [digest, ...manifests].some((one) => names.has(`${repository}@${one}`))
   // A registry deletes by digest, and all tags of that digest with it.
-  const kept = new Set(images.filter((image) => isNamed(image) || !image.isFunction).map(({ repository, digest }) => `${repository}@${digest}`))
-  const isKept = ({ repository, digest }: StoredImage): boolean => kept.has(`${repository}@${digest}`)
+  const usedDigests = new Set(images.filter(isNamed).map(({ repository, digest }) => `${repository}@${digest}`))
+  const isUsed = ({ repository, digest }: StoredImage): boolean => usedDigests.has(`${repository}@${digest}`)
 
-  const unused = images.filter((image) => !isKept(image))
-  const remaining = images.filter(isKept)
+  const unused = images.filter((image) => !isUsed(image) && image.isFunction)
+  const remaining = images.filter((image) => isUsed(image) || !image.isFunction)
   const needed = new Set(remaining.flatMap(({ repository, digest, manifests }) => [digest, ...manifests].map((one) => `${repository}@${one}`)))
   const manifests = new Map(unused.flatMap(({ repository, digest, manifests }) =>
     [digest, ...manifests].map((one) => [`${repository}@${one}`, { repository, digest: one }] as const)))
@@ -33,8 +33,8 @@ export function planPrune(registry: string, images: readonly StoredImage[], inUs
   const freed = new Map(unused.flatMap(({ blobs }) => [...blobs]).filter(([digest]) => !keptBlobs.has(digest)))
   return {
     unused,
-    used: remaining.filter(isNamed),
-    foreign: remaining.filter((image) => !image.isFunction && !isNamed(image)),
+    used: remaining.filter(isUsed),
+    foreign: remaining.filter((image) => !isUsed(image)),
     manifests: [...manifests].filter(([name]) => !needed.has(name)).map(([, one]) => one),
     freedBytes: [...freed.values()].reduce((sum, size) => sum + size, 0),
   }

@@ -148,7 +148,7 @@ test('a push whose line stays cut says so, leaves the old image under the tag, a
   const pushed = await pushImage({ ...sample, reference, registry: direct })
   assert.equal(pushed.isChanged, true)
   assert.deepEqual(await pullImage({ registry: direct, reference, platforms: [arm64], layout: copy }), sample.image)
-}, { timeoutMs: 60_000 })
+}, { timeoutMs: 120_000 })
 
 test('a push that is given up leaves the tag as it was', async () => {
   await using server = await startRegistry()
@@ -175,4 +175,4 @@ test('a registry that restarts during a push costs a pause, not the push', async
   assert.equal(pushed.isChanged, true)
   const copy = createLayout(join(server.folder, 'copy'))
   assert.deepEqual(await pullImage({ registry, reference: parseReference(`${server.name}/hello:1`), platforms: [arm64], layout: copy }), sample.image)
-}, { timeoutMs: 60_000 })
+}, { timeoutMs: 120_000 })

@@ -74,7 +74,7 @@ test('a registry whose disk is full is said to be full, and the old image stays'
     await run('umount', [disk])
     await rm(disk, { recursive: true, force: true })
   }
-}, { timeoutMs: 60_000 })
+}, { timeoutMs: 120_000 })
 
 test('a full disk here is said to be full, and what was pulled by then is whole', async () => {
   const disk = await mkdtemp(join(tmpdir(), 'bramble-full-'))
@@ -191,7 +191,7 @@ test('what is in a registry is listed, page by page, and removed by name', async
   await deleteManifest(registry, 'base', other.image.digest)
   assert.equal(await readStoredImage(registry, 'base', '1'), undefined)
   assert.deepEqual(await listTags(registry, 'base'), [])
-}, { timeoutMs: 60_000 })
+}, { timeoutMs: 120_000 })
 
 test('a registry that deletes nothing says how to allow it', async () => {
   await using server = await startRegistry({ isDeletable: false })
