@@ -31,7 +31,7 @@ function runFile(body: string): { status: number | null; stdout: string } {
   try {
     const file = join(folder, 'one.test.ts')
     writeFileSync(file, `import { test } from ${JSON.stringify(kit)}\n${body}\n`)
-    const { status, stdout } = spawnSync(process.execPath, [file], { encoding: 'utf8', timeout: 15_000 })
+    const { status, stdout } = spawnSync(process.execPath, [file], { encoding: 'utf8', timeout: 100_000 })
     return { status, stdout }
   } finally {
     rmSync(folder, { recursive: true })

@@ -5,9 +5,12 @@
  */
 import { suite } from 'uvu'
 
-const DEFAULT_TIMEOUT_MS = 20_000
+/** For what hangs, not for what is slow: a starved machine takes ten times as long as this one. */
+const DEFAULT_TIMEOUT_MS = 120_000
 /** How long handles may take to close after the last test. */
-const EXIT_GRACE_MS = 3_000
+const EXIT_GRACE_MS = 10_000
+/** How long a condition may take to come true. */
+const EVENTUALLY_MS = 60_000
 
 let passed = 0
 let failed = 0
@@ -49,7 +52,7 @@ export function cases<T extends { readonly name: string }>(
 
 /** Waits until `condition` gives something truthy and answers it; fails with `what` after the deadline. */
 export async function eventually<T>(
-  what: string, condition: () => T | Promise<T>, timeoutMs = 10_000,
+  what: string, condition: () => T | Promise<T>, timeoutMs = EVENTUALLY_MS,
 ): Promise<NonNullable<Exclude<T, false | 0 | ''>>> {
   const deadline = Date.now() + timeoutMs
   for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 50)) {

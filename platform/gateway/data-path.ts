@@ -3,6 +3,7 @@ import { createServer, ServerResponse, type IncomingMessage, type Server } from 
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { BrambleError, hasCode, httpStatusOf } from '../lib/errors.ts'
+import { listenError } from '../lib/listen-error.ts'
 import type { Log } from '../lib/log.ts'
 import type { Part } from '../lib/parts.ts'
 import { refuse } from './call.ts'
@@ -12,6 +13,7 @@ import { createInvoke } from './invoke.ts'
 import { createParking, type Waker } from './parking.ts'
 import { originForm, parseFunctionPath } from './path.ts'
 import { createForward } from './proxy.ts'
+import { createSilenceWatch } from './silence.ts'
 import { createTable, type Table } from './table.ts'
 import { createUpgrade } from './upgrade.ts'
 
@@ -76,6 +78,7 @@ export function createDataPath(options: DataPathOptions): DataPath {
   const upgrade = createUpgrade({
     table, parking, servedBy, upstreamTimeoutMs: limits.upstreamTimeoutMs, maxUpgraded: limits.maxInFlight,
   })
+  const silence = createSilenceWatch({ targets: table.targets, log })
   let server: Server | undefined
   let isStopping = false
 
@@ -138,11 +141,10 @@ export function createDataPath(options: DataPathOptions): DataPath {
       if (server !== undefined) return
       isStopping = false
       await deadlines.start()
+      await silence.start()
       const created = listen()
       await new Promise<void>((resolve, reject) => {
-        created.once('error', (cause) => reject(hasCode(cause, 'EADDRINUSE')
-          ? new BrambleError('CONFLICT', `port ${port} is taken; stop the program that holds it or set port`, { cause })
-          : cause))
+        created.once('error', (cause) => reject(listenError(cause, { host, port, setting: 'port' })))
         created.listen({ port, host, backlog: 1_024, reusePort: options.isShared ?? false }, resolve)
       })
       server = created
@@ -163,6 +165,7 @@ export function createDataPath(options: DataPathOptions): DataPath {
         stopping.closeAllConnections()
         await closed
       }
+      await silence.stop()
       await deadlines.stop()
     },
   }

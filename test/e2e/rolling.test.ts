@@ -12,4 +12,4 @@ test('no call fails while a function is redeployed, scaled up and down and one o
   equal(report.post.good + report.post.failed, 900)
   equal(report.kills, 2)
   ok(report.isSettled, 'one replica of the last version runs in the end')
-}, { timeoutMs: 90_000 })
+})

@@ -360,5 +360,5 @@ cases('a gateway stops though somebody holds a connection', [
   await prepare(wire, raw)
   let isStopped = false
   void raw.gateway.stop().then(() => { isStopped = true })
-  await eventually('it has stopped', () => isStopped, 3_000)
+  await eventually('it has stopped', () => isStopped)
 })

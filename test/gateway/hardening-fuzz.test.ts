@@ -8,4 +8,4 @@ test('spoilt requests and spoilt answers neither crash the gateway nor hang, mix
   assert.deepEqual(report.found, [])
   assert.ok(report.connections > 100, 'connections were made')
   assert.ok((report.answers['200'] ?? 0) > 10 && (report.answers['400'] ?? 0) > 10, 'some were taken, some refused')
-}, { timeoutMs: 60_000 })
+})

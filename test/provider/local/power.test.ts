@@ -170,7 +170,7 @@ async function contentOf(folder: string): Promise<string> {
 
 test('whatever was acknowledged survives a power cut at any step, and nothing is half there', async () => {
   assert.equal(await sweep(), undefined)
-}, { timeoutMs: 120_000 })
+}, { timeoutMs: 600_000 })
 
 /** Each of these is one call of `sync`; without it the sweep must find a loss, or the call (or the test) is worth nothing. */
 const syncs: readonly { readonly name: string; readonly is: (path: string, root: string) => boolean }[] = [
@@ -187,15 +187,15 @@ const syncs: readonly { readonly name: string; readonly is: (path: string, root:
 for (const { name, is } of syncs) {
   test(`leaving out the sync of ${name} is noticed`, async () => {
     assert.match(await sweep(is) ?? 'not noticed', /^cut at step/)
-  }, { timeoutMs: 120_000 })
+  }, { timeoutMs: 600_000 })
 }
 
 test('what a start finds after a kill survives a power cut', async () => {
   assert.equal(await sweepAfterKill(), undefined)
-}, { timeoutMs: 120_000 })
+}, { timeoutMs: 600_000 })
 
 for (const { name, is } of syncs.filter(({ name }) => name.includes('folder'))) {
   test(`a start that leaves out the sync of ${name} is noticed`, async () => {
     assert.match(await sweepAfterKill(is) ?? 'not noticed', /^killed at step/)
-  }, { timeoutMs: 120_000 })
+  }, { timeoutMs: 600_000 })
 }
