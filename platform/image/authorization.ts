@@ -25,8 +25,8 @@ export type Ticket = {
 export type Authorization = {
   /** What is known to be needed; `undefined` before the first challenge. */
   ticket(access: Access, asked: Asked, signal?: AbortSignal): Promise<Ticket | undefined>
-  /** Learns from a 401; what `ticket` answers next is new, or as good as it gets. */
-  learn(challenge: string, access: Access): void
+  /** Learns from a 401; what `ticket` answers next is new, or as good as it gets. `refused` is what was sent. */
+  learn(challenge: string, access: Access, refused: Ticket | undefined): Promise<void>
 }
 
 type Scheme = { readonly kind: 'basic' } | { readonly kind: 'bearer'; readonly realm: string; readonly service: string | undefined }
@@ -84,8 +84,12 @@ export function createAuthorization(deps: {
         return credential?.kind === 'password' ? { header: basicHeader(credential), origin: credential.origin } : undefined
       }
       const key = keyOf(access)
-      const known = await tokens.get(key)?.catch(() => undefined)
-      if (known && known.expiresAtMs - MARGIN_MS > now()) return known.ticket
+      // Those who ask at the same time share one token.
+      for (let pending = tokens.get(key); pending !== undefined; pending = tokens.get(key)) {
+        const known = await pending.catch(() => undefined)
+        if (known && known.expiresAtMs - MARGIN_MS > now()) return known.ticket
+        if (tokens.get(key) === pending) tokens.delete(key)
+      }
       const fetched = fetchToken(scheme, access, asked, signal)
       tokens.set(key, fetched)
       try {
@@ -95,9 +99,12 @@ export function createAuthorization(deps: {
         throw error
       }
     },
-    learn(header, access) {
+    async learn(header, access, refused) {
       scheme = chooseScheme(parseChallenges(header), registry)
-      tokens.delete(keyOf(access))
+      const key = keyOf(access)
+      const pending = tokens.get(key)
+      const known = await pending?.catch(() => undefined)
+      if (known && known.ticket.header === refused?.header && tokens.get(key) === pending) tokens.delete(key)
     },
   }
 }

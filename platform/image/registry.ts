@@ -96,7 +96,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         const refused = { ...asked, credentialOrigin: ticket?.origin }
         if (isChallenged) throw refusalError({ status, body }, refused)
         isChallenged = true
-        authorization.learn(reply.headers['www-authenticate'] ?? '', access)
+        await authorization.learn(reply.headers['www-authenticate'] ?? '', access, ticket)
         if (await authorization.ticket(access, asked, call.signal) === undefined) throw refusalError({ status, body }, refused)
         continue
       }

@@ -33,11 +33,16 @@ export type RegistryServerOptions = {
   readonly isTls?: boolean
   readonly hasPassword?: boolean
   readonly isDeletable?: boolean
+  /** It takes the tokens of this server instead of passwords. */
+  readonly tokens?: { readonly realm: string; readonly certificateFile: string }
   /** Where it keeps its blobs; a folder of its own otherwise. */
   readonly dataFolder?: string
 }
 
 export const USER = 'pusher'
+/** Of tokens. */
+export const SERVICE = 'the registry of a test'
+export const ISSUER = 'the token server of a test'
 export const PASSWORD = 'correct horse: battery staple'
 const run = promisify(execFile)
 
@@ -57,6 +62,7 @@ export async function startRegistry(options: RegistryServerOptions = {}): Promis
     log: { level: 'info' },
     storage: { filesystem: { rootdirectory: dataFolder }, delete: { enabled: isDeletable } },
     http: { addr: name, secret: 'of this test', ...(isTls ? { tls: { certificate: at('server.pem'), key: at('server.key') } } : {}) },
+    ...(options.tokens ? { auth: { token: { realm: options.tokens.realm, service: SERVICE, issuer: ISSUER, rootcertbundle: options.tokens.certificateFile } } } : {}),
     ...(hasPassword ? { auth: { htpasswd: { realm: 'test', path: at('htpasswd') } } } : {}),
   }))
 

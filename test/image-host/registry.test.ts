@@ -46,8 +46,10 @@ cases('a push that cannot be is explained', [
 test('a registry that is not there is said at once', async () => {
   await using sample = await makeSample()
   const name = `127.0.0.1:${await freePort()}`
-  await using registry = openClient(name)
+  let retries = 0
+  await using registry = openClient(name, { onRetry: () => { retries++ } })
   await assert.rejects(pushImage({ ...sample, reference: parseReference(`${name}/hello:1`), registry }), /cannot be reached: the connection is refused; is it running/)
+  assert.equal(retries, 0)
 })
 
 test('a registry with TLS that nobody vouches for is good enough when it is said to be', async () => {
@@ -120,6 +122,22 @@ test('what a registry gives is checked', async () => {
   const layout = createLayout(join(server.folder, 'copy'))
   await assert.rejects(pullImage({ registry, reference, platforms: [amd64], layout }), /it was spoilt on its way/)
   assert.equal(await layout.size(`sha256:${hex}`), undefined)
+})
+
+test('a manifest that is changed on its way is noticed', async () => {
+  await using server = await startRegistry()
+  await using sample = await makeSample({ platforms: [arm64] })
+  await using direct = openClient(server.name)
+  await pushImage({ ...sample, reference: parseReference(`${server.name}/base:1`), registry: direct })
+  await using front = await startFront(server.port, (request, response) => {
+    if (request.url !== '/v2/base/manifests/1') return false
+    response.writeHead(200, { 'content-type': sample.image.mediaType, 'docker-content-digest': sample.image.digest })
+    response.end('{"schemaVersion":2,"manifests":[]}')
+    return true
+  })
+  await using registry = openClient(front.name)
+  const pull = pullImage({ registry, reference: parseReference(`${front.name}/base:1`), platforms: [arm64], layout: createLayout(join(server.folder, 'copy')) })
+  await assert.rejects(pull, /with other bytes .* than it promises/)
 })
 
 test('a registry that is busy is asked again when it says', async () => {

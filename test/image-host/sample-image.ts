@@ -47,11 +47,11 @@ export async function makeSample(options: SampleOptions = {}): Promise<Sample> {
   return { layout, image, layers, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
 }
 
-export type ClientOptions = { readonly authFile?: string; readonly ca?: string; readonly isInsecure?: boolean }
+export type ClientOptions = { readonly authFile?: string; readonly ca?: string; readonly isInsecure?: boolean; readonly onRetry?: () => void }
 
-export function openClient(name: string, { authFile, ca, isInsecure }: ClientOptions = {}): Registry & AsyncDisposable {
+export function openClient(name: string, { authFile, ca, isInsecure, onRetry }: ClientOptions = {}): Registry & AsyncDisposable {
   const registry = createRegistry({
-    name, ca, isInsecure, userAgent: 'test',
+    name, ca, isInsecure, onRetry, userAgent: 'test',
     credentials: createCredentials({ file: authFile, dockerFolder: '/nonexistent', env: {} }),
   })
   return { ...registry, async [Symbol.asyncDispose]() { registry.close() } }

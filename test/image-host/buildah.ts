@@ -1,0 +1,69 @@
+/** Debian's buildah as a program that builds images, with a storage of its own in a temporary folder. */
+import { execFile } from 'node:child_process'
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { RegistryServer } from './registry-server.ts'
+
+export type Buildah = AsyncDisposable & {
+  /** Runs a command of it, in a folder, and gives its output. */
+  run(args: readonly string[], cwd?: string): Promise<string>
+  /** The root of an image as a folder, which is the caller's to spoil. */
+  mount(image: string, architecture: string): Promise<string>
+  /** For `build`: this machine's npm settings are there while it builds, and not in what it makes. */
+  readonly npmOptions: readonly string[]
+  readonly folder: string
+}
+
+const MAX_OUTPUT_BYTES = 20_000_000
+const execute = promisify(execFile)
+
+/** With the right to pull from, and push to, `server`. */
+export async function createBuildah(server: RegistryServer): Promise<Buildah> {
+  const folder = await mkdtemp(join(tmpdir(), 'bramble-buildah-'))
+  const certificates = join(folder, 'certificates')
+  await mkdir(certificates)
+  await copyFile(server.caFile, join(certificates, 'ca.crt'))
+  const storage = ['--root', join(folder, 'storage'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs']
+  const access = ['--cert-dir', certificates, '--authfile', server.authFile]
+  const reaching = new Set(['build', 'from', 'pull', 'push', 'manifest push'])
+  const env = { ...process.env, TMPDIR: folder, BUILDAH_ISOLATION: 'chroot' }
+
+  const run = async (args: readonly string[], cwd = folder): Promise<string> => {
+    const [command = '', ...rest] = args
+    const words = command.split(' ')
+    const { stdout } = await execute('buildah', [...storage, ...words, ...(reaching.has(command) ? access : []), ...rest], {
+      cwd, env, maxBuffer: MAX_OUTPUT_BYTES,
+    })
+    return stdout.trim()
+  }
+
+  return {
+    run, folder,
+    npmOptions: await npmOptions(folder),
+    async mount(image, architecture) {
+      const container = await run(['from', '--pull-never', '--arch', architecture, image])
+      return run(['mount', container])
+    },
+    async [Symbol.asyncDispose]() {
+      await run(['umount', '--all'])
+      await run(['rm', '--all'])
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Registry and authority as npm here has them, as a file in the place of npm's own settings. */
+async function npmOptions(folder: string): Promise<readonly string[]> {
+  const setting = async (name: string): Promise<string | undefined> => {
+    const value = (await execute('npm', ['config', 'get', name])).stdout.trim()
+    return value === 'null' || value === 'undefined' || value === '' ? undefined : value
+  }
+  const npmrc = join(folder, 'npmrc')
+  const authority = await setting('cafile') ?? process.env['NODE_EXTRA_CA_CERTS']
+  const lines = [`registry=${await setting('registry')}`, ...(authority === undefined ? [] : ['cafile=/run/npm-authority.pem'])]
+  await writeFile(npmrc, `${lines.join('\n')}\n`)
+  const volumes = [`${npmrc}:/usr/local/etc/npmrc:ro`, ...(authority === undefined ? [] : [`${authority}:/run/npm-authority.pem:ro`])]
+  return volumes.flatMap((volume) => ['--volume', volume])
+}
