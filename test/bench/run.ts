@@ -9,11 +9,12 @@ import { bodies, express, latency, small, websocket } from './questions/cost.ts'
 import { deploy, many } from './questions/deploys.ts'
 import { memory, transfer } from './questions/memory.ts'
 import { nodeVersions } from './questions/node-versions.ts'
+import { queue } from './questions/queue.ts'
 import type { Question } from './questions/question.ts'
 
 const questions: Readonly<Record<string, Question>> = { small, bodies, express, websocket, latency, memory, transfer, deploy, many }
 /** Only when named. */
-const extra: Readonly<Record<string, Question>> = { 'node-versions': nodeVersions }
+const extra: Readonly<Record<string, Question>> = { 'node-versions': nodeVersions, queue }
 
 if (process.platform !== 'linux') throw new Error('the bench reads /proc, so it runs on Linux only')
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean', default: false } } })

@@ -53,13 +53,16 @@ export function serveStore(port: MessagePort, settings: StoreSettings, files: Lo
     for (const { body } of deliveries) if (body.buffer instanceof ArrayBuffer) transfers.push(body.buffer)
     return deliveries
   }
-  const finishRound = (): void => {
-    store.tick()
+  const send = (): void => {
     const lanes = store.changes()
     if (answers.length + lanes.length + reports.length > 0) port.postMessage({ answers, lanes, reports } satisfies Round, transfers)
     answers = []
     reports = []
     transfers = []
+  }
+  const finishRound = (): void => {
+    store.tick()
+    send()
     clearTimeout(timer)
     const waitMs = store.untilTickMs()
     timer = waitMs === undefined ? undefined : setTimeout(finishRound, Math.min(Math.ceil(waitMs), MAX_TIMER_MS))
@@ -79,6 +82,10 @@ export function serveStore(port: MessagePort, settings: StoreSettings, files: Lo
   }
 
   store.open()
+  // Even with nothing to say: the first round means that the store is open, and tells all lanes.
+  port.postMessage({ answers, lanes: store.changes(), reports } satisfies Round)
+  reports = []
+  finishRound()
   port.on('message', (first: readonly Request[]) => {
     const round = [...first]
     for (let next: Received = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) round.push(...next.message)
@@ -90,11 +97,10 @@ export function serveStore(port: MessagePort, settings: StoreSettings, files: Lo
         refuse(request.number, error)
       }
     }
+    // Messages that were taken need not wait for the disk.
+    if (answers.length > 0) send()
     store.commit()
     finishRound()
     if (!goesOn) close()
   })
-  port.postMessage({ answers: [], lanes: store.changes(), reports } satisfies Round)
-  reports = []
-  finishRound()
 }
