@@ -8,6 +8,8 @@ export type Candidate = {
   readonly failures: number
   /** Set aside until then, milliseconds of the caller's clock. */
   readonly asideUntilMs: number
+  /** Its board does not answer. */
+  readonly isSilent: boolean
 }
 
 /**
@@ -21,7 +23,7 @@ export function choose<T extends Candidate>(
   let equals = 1
   for (let index = 0; index < candidates.length; index++) {
     const one = candidates[index]
-    if (one === undefined || one === except || one.asideUntilMs > nowMs) continue
+    if (one === undefined || one === except || one.isSilent || one.asideUntilMs > nowMs) continue
     const order = best === undefined ? -1 : one.inFlight - best.inFlight || one.failures - best.failures
     if (order < 0) {
       best = one

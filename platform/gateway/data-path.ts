@@ -13,6 +13,7 @@ import { createInvoke } from './invoke.ts'
 import { createParking, type Waker } from './parking.ts'
 import { originForm, parseFunctionPath } from './path.ts'
 import { createForward } from './proxy.ts'
+import { createSilenceWatch } from './silence.ts'
 import { createTable, type Table } from './table.ts'
 import { createUpgrade } from './upgrade.ts'
 
@@ -77,6 +78,7 @@ export function createDataPath(options: DataPathOptions): DataPath {
   const upgrade = createUpgrade({
     table, parking, servedBy, upstreamTimeoutMs: limits.upstreamTimeoutMs, maxUpgraded: limits.maxInFlight,
   })
+  const silence = createSilenceWatch({ targets: table.targets, log })
   let server: Server | undefined
   let isStopping = false
 
@@ -139,6 +141,7 @@ export function createDataPath(options: DataPathOptions): DataPath {
       if (server !== undefined) return
       isStopping = false
       await deadlines.start()
+      await silence.start()
       const created = listen()
       await new Promise<void>((resolve, reject) => {
         created.once('error', (cause) => reject(listenError(cause, { host, port, setting: 'port' })))
@@ -162,6 +165,7 @@ export function createDataPath(options: DataPathOptions): DataPath {
         stopping.closeAllConnections()
         await closed
       }
+      await silence.stop()
       await deadlines.stop()
     },
   }

@@ -54,6 +54,10 @@ export function createForward(options: ForwarderOptions): Forward {
       poolOf.delete(replica)
       pool.close().catch(() => pool.destroy())
     }
+    replica.cut = (reason) => {
+      poolOf.delete(replica)
+      void pool.destroy(reason)
+    }
     poolOf.set(replica, pool)
     return pool
   }
@@ -89,6 +93,7 @@ export function createForward(options: ForwarderOptions): Forward {
       onResponseStart(_controller, code, received) {
         if (code < 200) return
         status = code
+        replica.heard++
         const length = received['content-length']
         bodyLength = typeof length === 'string' ? Number(length) : -1
         res.writeHead(code, responseHeaders(code, received, call.answerHeaders, call.contentType))
@@ -96,6 +101,7 @@ export function createForward(options: ForwarderOptions): Forward {
       },
       onResponseData(_controller, chunk) {
         hasWritten = true
+        replica.heard++
         seenBytes += chunk.length
         if (seenBytes === bodyLength) {
           if (chunk.length <= ONE_WRITE_BYTES) res.end(chunk.toString('latin1'), 'latin1')

@@ -15,8 +15,14 @@ export type Replica = {
   failures: number
   asideUntilMs: number
   isDraining: boolean
+  /** Grows with all that comes from it. */
+  heard: number
+  /** Its board does not answer: it gets no calls. */
+  isSilent: boolean
   /** Gives the pooled connections back; set with the first call. */
   close: (() => void) | undefined
+  /** Ends the calls on it, as if the connections had broken; set with the first call. */
+  cut: ((reason: Error) => void) | undefined
 }
 
 /** One function as the data path sees it. */
@@ -52,6 +58,7 @@ export function createTable(deps: { readonly onDrained: (instance: string) => vo
   const finish = (replica: Replica): void => {
     replica.close?.()
     replica.close = undefined
+    replica.cut = undefined
     deps.onDrained(replica.endpoint.instance)
   }
 
@@ -97,5 +104,5 @@ export function createTable(deps: { readonly onDrained: (instance: string) => vo
 }
 
 function createReplica(endpoint: Endpoint): Replica {
-  return { endpoint, inFlight: 0, failures: 0, asideUntilMs: 0, isDraining: false, close: undefined }
+  return { endpoint, inFlight: 0, failures: 0, asideUntilMs: 0, isDraining: false, heard: 0, isSilent: false, close: undefined, cut: undefined }
 }
