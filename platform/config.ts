@@ -13,6 +13,9 @@ export const settings = {
     'where functions run: `local` (child processes on this machine) or `kubernetes` (pods of a cluster)'),
   kubeconfig: setting('in-cluster', kubeconfig,
     'file with the address of the cluster and the credentials for it; `in-cluster` is the service account of the pod'),
+  insecure_registries: setting('none', names, 'registries that may do without TLS, `HOST:PORT` with commas between'),
+  registry_ca_file: setting('none', file, 'file with the certificates of registries that the system does not know'),
+  registry_auth_file: setting('none', file, 'file with the credentials for registries, as Docker keeps them'),
   host: setting('127.0.0.1', word, 'address the gateway and its metrics listen on; `0.0.0.0` opens them to the network'),
   port: setting('8080', port, 'port of the gateway; 0 takes any free one'),
   metrics_port: setting('8082', port, 'port of `/metrics` and `/healthz`; 0 takes any free one'),
@@ -66,6 +69,14 @@ function word(text: string): string {
 
 function kubeconfig(text: string): string | undefined {
   return text === 'in-cluster' ? undefined : word(text)
+}
+
+function file(text: string): string | undefined {
+  return text === 'none' ? undefined : word(text)
+}
+
+function names(text: string): readonly string[] {
+  return text === 'none' ? [] : text.split(',').map((name) => name.trim()).filter((name) => name !== '')
 }
 
 function port(text: string): number {

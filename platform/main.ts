@@ -6,6 +6,7 @@ import { createControl } from './gateway/control/control.ts'
 import { findCredentials } from './gateway/credentials.ts'
 import { createGateway, type Gateway } from './gateway/gateway.ts'
 import type { Version } from './gateway/system/info.ts'
+import type { Registries } from './image/registries.ts'
 import { alwaysLeader } from './lib/leader.ts'
 import type { Log } from './lib/log.ts'
 import { createParts } from './lib/parts.ts'
@@ -48,7 +49,7 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
     ? await findCredentials({ secretMountPath: config.secret_mount_path, dataDir })
     : undefined
   const parts = createParts()
-  const provider = await createProvider(env, config, () => gateway.url(), log.child({ part: 'provider' }))
+  const provider = await createProvider(env, config, version, () => gateway.url(), log.child({ part: 'provider' }))
   const wake = createWake({ provider, log: log.child({ part: 'wake' }) })
   const scaler = createScaler({
     provider,
@@ -93,7 +94,9 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
   }
 }
 
-async function createProvider(env: NodeJS.ProcessEnv, config: Config, gatewayUrl: () => string, log: Log): Promise<Provider> {
+async function createProvider(
+  env: NodeJS.ProcessEnv, config: Config, version: Version, gatewayUrl: () => string, log: Log,
+): Promise<Provider> {
   const { kubeconfig, update_timeout: updateTimeoutMs } = config
   if (config.provider === 'local') {
     return createLocalProvider({
@@ -103,5 +106,29 @@ async function createProvider(env: NodeJS.ProcessEnv, config: Config, gatewayUrl
   // Whoever has no cluster does not pay for what speaks to one.
   const { createKubernetesProvider } = await import('./provider/kubernetes/provider.ts')
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
-  return createKubernetesProvider({ kubeconfig, pod: host ? { host, port } : undefined, updateTimeoutMs, log })
+  const { readImageDigest } = await import('./image/image-digest.ts')
+  const registries = await createRegistriesOf(env, config, version)
+  const provider = createKubernetesProvider({
+    kubeconfig, pod: host ? { host, port } : undefined, updateTimeoutMs, log,
+    digestOf: (image) => readImageDigest(image, registries.open, log),
+  })
+  return {
+    ...provider,
+    async stop() {
+      await provider.stop()
+      registries.close()
+    },
+  }
+}
+
+async function createRegistriesOf(env: NodeJS.ProcessEnv, config: Config, version: Version): Promise<Registries> {
+  const [{ createCredentials }, { createRegistries }] = await Promise.all([import('./image/credentials.ts'), import('./image/registries.ts')])
+  return createRegistries({
+    credentials: createCredentials({
+      file: config.registry_auth_file, dockerFolder: env['DOCKER_CONFIG'] || join(resolve(config.data_dir), '.docker'), env,
+    }),
+    caFile: config.registry_ca_file,
+    insecure: config.insecure_registries,
+    userAgent: `bramble/${version.release}`,
+  })
 }
