@@ -12,7 +12,11 @@ import { elapsedMs, type Report } from './report.ts'
  * `platform.mjs` is apart, so that `bramble list` does not load it. With its packages inside it starts 20 ms sooner and
  * with 3 MB less than without them; not minified it is 10 ms and 2 MB better still, and its stack traces can be read.
  */
-const programs = { bramble: 'platform/cli/main.ts', platform: 'platform/main.ts', 'data-path': 'platform/data-path.ts' }
+const programs = {
+  bramble: 'platform/cli/main.ts', platform: 'platform/main.ts', 'data-path': 'platform/data-path.ts',
+  // The queue's thread: a worker is a file of its own, beside the one that starts it.
+  'store-thread': 'platform/queue/embedded/store-thread.ts',
+}
 
 export type ProgramsDeps = {
   /** Of this repository, absolute. */

@@ -3,7 +3,7 @@
  * fsync of seconds holds nobody up here. One owner per folder: whoever starts it holds the lock of `data_dir`.
  */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { BrambleError, reasonOf } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
@@ -16,12 +16,12 @@ export type EmbeddedQueueDeps = {
   readonly dataDir: string
   readonly limits?: Partial<StoreLimits>
   readonly log: Log
-  /** The thread's program; a bundle has it elsewhere, and a test has a slow disk in it. */
+  /** The thread's program, beside this one by default, bundled or not; a test has a slow disk in it. */
   readonly threadFile?: URL
 }
 
 export const defaultQueueLimits: StoreLimits = {
-  /** Each takes about 400 bytes of memory. */
+  /** Each takes about 600 bytes of memory, whatever its size. */
   maxMessages: 100_000,
   /** What an SD card can spare; with waste it is twice that. */
   maxBytes: 512 * 2 ** 20,
@@ -38,7 +38,7 @@ const RESTART_MS = 1_000
 type Waiting = { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void; readonly bytes: number }
 
 export function createEmbeddedQueue(deps: EmbeddedQueueDeps): Queue {
-  const { log, threadFile = new URL('./store-thread.ts', import.meta.url) } = deps
+  const { log, threadFile = new URL(`./store-thread${extname(import.meta.filename)}`, import.meta.url) } = deps
   const settings: StoreSettings = { folder: join(deps.dataDir, 'queue'), limits: { ...defaultQueueLimits, ...deps.limits } }
   const lanes = new Map<string, LaneState>()
   const listeners = new Set<(lane: LaneState) => void>()

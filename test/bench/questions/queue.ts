@@ -11,6 +11,7 @@ import { promisify } from 'node:util'
 import { eventually } from '../../kit.ts'
 import { startJetStream, type JetStream } from '../jetstream.ts'
 import { cpuOf } from '../measure.ts'
+import { NODE_ARGS } from '../platform.ts'
 import type { QueueState } from '../queue-server.ts'
 import { runLoad, startServer, type Server } from '../server.ts'
 import { megabytes, show, showSpread, showTable, spreadOf } from '../statistics.ts'
@@ -37,7 +38,7 @@ export async function queue(context: BenchContext): Promise<void> {
 async function accepting(context: BenchContext, folder: string): Promise<void> {
   const { rounds, seconds } = effort(context, 5, 3)
   const program = await natsServer(context)
-  await using ours = await startServer('queue-server.ts', [join(folder, 'accept')])
+  await using ours = await startServer('queue-server.ts', [join(folder, 'accept')], { nodeArgs: NODE_ARGS })
   await using nats = program === undefined ? undefined : await startJetStream(program, folder, NATS_PORT)
   const rates: Record<'ours' | 'nats' | 'syncs', number[]> = { ours: [], nats: [], syncs: [] }
   const cpus: Record<'ours' | 'nats', number[]> = { ours: [], nats: [] }
@@ -80,10 +81,10 @@ function syncsPerSecond(folder: string, seconds: number): number {
   return count * 1000 / (performance.now() - startMs)
 }
 
-export async function dispatching(context: BenchContext, folder: string): Promise<void> {
+async function dispatching(context: BenchContext, folder: string): Promise<void> {
   const many = context.isQuick ? MANY / 10 : MANY
   await using target = await startServer('bare.ts')
-  await using ours = await startServer('queue-server.ts', [join(folder, 'dispatch')])
+  await using ours = await startServer('queue-server.ts', [join(folder, 'dispatch')], { nodeArgs: NODE_ARGS })
   await runLoad({ url: `${ours.url}/`, bodyBytes: BODY_BYTES, connections: CONNECTIONS, seconds: 0.5 })
   const before = await stateOf(ours)
   await fill(ours, many)
