@@ -52,7 +52,7 @@ export function deployments(open: () => Promise<ContractWorld>): void {
     await provider.apply(specOf('probe', { image }))
     const [before] = await path.ready('probe')
     const refused: [string[], Parameters<typeof specOf>[1]][] = [
-      [['no-such-image'], { image: 'registry.local/no-such-image:1' }],
+      [['no-such-image'], { image: world.absentImage }],
       [['missing-secret'], { image, secrets: ['missing-secret'] }],
       [['limits.memory', 'much'], { image, limits: { memory: 'much' } }],
       [['requests.cpu', '-1'], { image, requests: { cpu: '-1' } }],

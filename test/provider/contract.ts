@@ -12,6 +12,8 @@ import type { DataPath } from './data-path.ts'
 export type ContractWorld = AsyncDisposable & {
   readonly provider: Provider
   readonly path: DataPath
+  /** An image that is not there, and where it would be. */
+  readonly absentImage: string
   /** Makes an image of the probe function whose `/version` answers this; answers its reference. */
   makeImage(name: string, version?: string): Promise<string>
 }

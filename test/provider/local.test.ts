@@ -9,6 +9,7 @@ providerContract(async () => {
   return {
     provider: local.provider,
     path: local.path,
+    absentImage: 'registry.local/no-such-image:1',
     async makeImage(name, version) {
       await writeBundle(folders.functionsDir, name, version)
       return `registry.local/probes/${name}:1`

@@ -18,6 +18,7 @@ export const paths = {
   profiles: inNamespace('apis/openfaas.com/v1', 'profiles'),
   functions: inNamespace('apis/openfaas.com/v1', 'functions'),
   namespaces: (name?: string): string => `/${core}/namespaces${name === undefined ? '' : `/${enc(name)}`}`,
+  nodes: (): string => `/${core}/nodes`,
   podLog: (namespace: string, name: string): string => `${inNamespace(core, 'pods')(namespace, name)}/log`,
   podEviction: (namespace: string, name: string): string => `${inNamespace(core, 'pods')(namespace, name)}/eviction`,
   nodeSummary: (node: string): string => `/${core}/nodes/${enc(node)}/proxy/stats/summary`,

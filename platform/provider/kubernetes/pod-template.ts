@@ -124,7 +124,7 @@ function literal(value: string): string {
   return value.replaceAll('$(', () => '$$(')
 }
 
-function nodeSelectorOf(constraints: readonly string[]): Record<string, string> {
+export function nodeSelectorOf(constraints: readonly string[]): Record<string, string> {
   return Object.fromEntries(constraints.map((constraint) => {
     const [, key = '', value = ''] = /^([^=]+)==?(.*)$/.exec(constraint) ?? []
     return [key, value]

@@ -3,12 +3,14 @@ import { BrambleError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { FunctionRef } from '../../openfaas/types.ts'
 import type { Provider } from '../provider.ts'
+import { createBalancer } from './balancer.ts'
 import { createClient } from './client.ts'
 import { createCluster, type Cluster } from './cluster.ts'
 import { connectServiceAccount, type Connection } from './connection.ts'
 import { createDrains } from './drains.ts'
 import { createFunctions } from './functions.ts'
 import { createFunctionObjects } from './functions-crd.ts'
+import { keepCredentials, type Credentials } from './keep-credentials.ts'
 import { createLogs } from './logs.ts'
 import { createNamespaces, prepareNamespace } from './namespaces.ts'
 import { createProber } from './probe.ts'
@@ -28,11 +30,13 @@ export type KubernetesProviderDeps = {
   readonly digestOf?: (image: string) => Promise<string | undefined>
   /** How long a new version may take to become ready. */
   readonly updateTimeoutMs: number
+  /** Of `/system`: kept in the secret basic-auth when there are none yet. */
+  readonly credentials?: Credentials | undefined
   readonly log: Log
 }
 
 export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider {
-  const { kubeconfig, pod, digestOf = async () => undefined, updateTimeoutMs, log } = deps
+  const { kubeconfig, pod, digestOf = async () => undefined, updateTimeoutMs, credentials, log } = deps
   const client = createClient(() => connect(kubeconfig, pod))
   const prober = createProber()
   const listeners = new Set<(ref: FunctionRef) => void>()
@@ -55,6 +59,7 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
   const functions = createFunctions({
     client, cluster, rotation, secrets, digestOf, log, usageOf: usage.of, readyDeadlineMs: updateTimeoutMs,
   })
+  const balancer = createBalancer({ client, cluster, rotation, log })
   const objects = createFunctionObjects({ client, functions, log })
   const logs = createLogs({
     client, cluster, log,
@@ -66,8 +71,13 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
 
   return {
     info: { name: 'bramble-kubernetes', orchestration: 'kubernetes' },
-    start: cluster.start,
+    async start() {
+      await cluster.start()
+      if (credentials) await keepCredentials({ client, log }, credentials)
+      await balancer.start()
+    },
     async stop() {
+      await balancer.stop()
       objects.stop()
       rotation.stop()
       prober.stop()
