@@ -7,7 +7,7 @@ import type { CallHead, NewMessage } from './queue.ts'
 /** Of the connection the answer came on, or set here. */
 const notPassedOn = new Set([
   'connection', 'keep-alive', 'proxy-authenticate', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
-  'content-length', 'date', 'x-call-id', 'x-start-time', 'x-served-by', 'x-function-name', 'x-function-status', 'x-duration-seconds',
+  'content-length', 'date', 'expect', 'host', 'x-call-id', 'x-start-time', 'x-served-by', 'x-function-name', 'x-function-status', 'x-duration-seconds',
   'x-retry', 'x-retry-max',
 ])
 

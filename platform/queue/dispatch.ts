@@ -73,8 +73,9 @@ const LEASE_MS = 60_000
 const EXTENSIONS_PER_LEASE = 3
 /** Calls and callbacks at a time; each holds a socket and a body. */
 const MAX_IN_FLIGHT = 100
-/** Bodies that one request for messages brings into memory. */
+/** Bodies that one request for messages brings into memory, and those of all calls under way. */
 const TAKE_BYTES = 4 * 2 ** 20
+const MAX_BODY_BYTES = 32 * 2 ** 20
 /** How long a function that takes nothing is left alone: at first, and at most. */
 const PAUSE = { firstMs: 100, maxMs: 10_000 }
 /** A receiver that is away longer than some minutes does not wait for the answer any more. */
@@ -87,6 +88,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
   let unwatch: (() => void) | undefined
   let extender: NodeJS.Timeout | undefined
   let resumer: NodeJS.Timeout | undefined
+  let bodyBytes = 0
   let isScheduled = false
   let isRunning = false
   let turn = 0
@@ -115,7 +117,8 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     })
     clearTimeout(resumer)
     if (soonest < Infinity) resumer = setTimeout(schedule, Math.ceil(soonest - now))
-    for (const [name, count] of share(needs, maxInFlight, turn++)) {
+    // With too much in memory only those begin that run nothing.
+    for (const [name, count] of share(needs, bodyBytes < MAX_BODY_BYTES ? maxInFlight : 0, turn++)) {
       const lane = lanes.get(name)
       if (lane !== undefined) void take(lane, count)
     }
@@ -140,12 +143,14 @@ export function createDispatch(deps: DispatchDeps): Dispatch {
     const controller = new AbortController()
     const { generation, limit } = lane.pace
     lane.inFlight++
+    bodyBytes += delivery.body.length
     const wasFull = lane.inFlight >= limit
     tries.set(delivery.lease, { delivery, controller })
     const startMs = performance.now()
     const result = await resultOf(delivery, controller.signal)
     const ms = performance.now() - startMs
     lane.inFlight--
+    bodyBytes -= delivery.body.length
     // Cancelled, or the platform stops: that says nothing about the function.
     if (controller.signal.aborted) {
       await settle(delivery.lease, { kind: 'release' })

@@ -67,7 +67,8 @@ export type Ledger = {
   readonly dead: { count: number; bytes: number }
 }
 
-export function createLedger(): Ledger {
+/** `epoch` tells the leases of this ledger from those of an earlier one. */
+export function createLedger(epoch: string): Ledger {
   const entries = new Map<number, Entry>()
   const lanes = new Map<string, Lane>()
   const delayed = createHeap<Entry>((a, b) => a.untilMs < b.untilMs)
@@ -117,6 +118,8 @@ export function createLedger(): Ledger {
     else turn(entry, 'delayed', nowMs + leftMs)
   }
 
+  const leaseOf = ({ seq, leases }: Entry): string => `${epoch}.${seq}.${leases}`
+
   return {
     live,
     dead,
@@ -163,11 +166,11 @@ export function createLedger(): Ledger {
     forget: (entry) => turn(entry, 'gone'),
     get: (seq) => entries.get(seq),
     leased(lease) {
-      const [seq, number] = lease.split('.')
+      const [, seq] = lease.split('.')
       const entry = entries.get(Number(seq))
-      return entry?.state === 'leased' && entry.leases === Number(number) ? entry : undefined
+      return entry?.state === 'leased' && leaseOf(entry) === lease ? entry : undefined
     },
-    leaseOf: (entry) => `${entry.seq}.${entry.leases}`,
+    leaseOf,
     lease(name, limits, untilMs) {
       const lane = lanes.get(name)
       const taken: Entry[] = []

@@ -44,6 +44,7 @@ export function createEmbeddedQueue(deps: EmbeddedQueueDeps): Queue {
   const listeners = new Set<(lane: LaneState) => void>()
   const waiting = new Map<number, Waiting>()
   let worker: Worker | undefined
+  let opening: Promise<void> | undefined
   let restart: NodeJS.Timeout | undefined
   let isWanted = false
   let lastNumber = 0
@@ -104,7 +105,11 @@ export function createEmbeddedQueue(deps: EmbeddedQueueDeps): Queue {
     for (const lane of [...lanes.values()]) setLane({ ...lane, due: 0, delayed: 0, leased: 0, dead: 0 })
   }
   /** Resolves when the store is open. */
-  const open = (): Promise<void> => new Promise((resolve, reject) => {
+  const open = (): Promise<void> => {
+    opening ??= begin().finally(() => { opening = undefined })
+    return opening
+  }
+  const begin = (): Promise<void> => new Promise((resolve, reject) => {
     const thread = new Worker(threadFile, { workerData: settings, name: 'queue' })
     let reason = 'its thread ended'
     let isOpen = false
@@ -148,6 +153,7 @@ export function createEmbeddedQueue(deps: EmbeddedQueueDeps): Queue {
     async stop() {
       isWanted = false
       clearTimeout(restart)
+      await opening?.catch(() => undefined)
       const thread = worker
       if (thread === undefined) return
       const ended = new Promise((resolve) => thread.once('exit', resolve))

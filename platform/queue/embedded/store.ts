@@ -2,6 +2,7 @@
  * The queue itself, without its thread: changes are staged, `commit` makes all of them durable with one sync and only
  * then tells who asked. Everything blocks; nothing waits.
  */
+import { randomBytes } from 'node:crypto'
 import { BrambleError, reasonOf } from '../../lib/errors.ts'
 import type { Fields, Level } from '../../lib/log.ts'
 import { serviceName } from '../../openfaas/names.ts'
@@ -74,11 +75,14 @@ type Staged = {
   readonly done: (error: BrambleError | undefined) => void
 }
 
+/** Enough that two starts hardly ever draw the same. */
+const EPOCH_BYTES = 4
+
 export function createStore(deps: StoreDeps): Store {
   const { limits, wallMs, nowMs, report } = deps
   const segmentBytes = limits.segmentBytes ?? SEGMENT_BYTES
   const segments = createSegments({ ...deps, segmentBytes })
-  const ledger = createLedger()
+  const ledger = createLedger(randomBytes(EPOCH_BYTES).toString('hex'))
   const keys = createKeys(limits)
   const cleaner = createCleaner({ segments, segmentBytes, ledger, keys, wallMs, nowMs, report, nextSeq: () => nextSeq })
   let nextSeq = 1
