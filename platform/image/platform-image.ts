@@ -1,6 +1,6 @@
 /** The image of the platform itself: gateway and control plane upon the same base as the functions. */
 import { join } from 'node:path'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { BrambleError, hasCode } from '../lib/errors.ts'
 import { makeProgramImage, type MadeImage, type ProgramImageOptions } from './program-image.ts'
 import type { TarEntry } from './tar.ts'
@@ -12,18 +12,15 @@ export type PlatformImageOptions = ProgramImageOptions & {
 }
 
 const HOME = 'home/bramble'
-const FILES = ['platform.mjs', 'platform.mjs.map'] as const
+/** The command is for people, and needs the repository. */
+const COMMAND = 'bramble.mjs'
 
 /** The same input gives the same digest. `NOT_FOUND` when the platform has not been built. */
 export async function makePlatformImage({ folder, version, ...options }: PlatformImageOptions): Promise<MadeImage> {
   const start = `import { main } from './platform.mjs'\nprocess.exitCode = await main(process.env, { version: ${JSON.stringify(version)} })\n`
   const entries: TarEntry[] = [{ path: `${HOME}/index.mjs`, type: 'file', mode: 0o644, content: Buffer.from(start) }]
-  for (const name of FILES) {
-    const content = await readFile(join(folder, name)).catch((cause: unknown) => {
-      if (hasCode(cause, 'ENOENT')) throw new BrambleError('NOT_FOUND', `there is no ${join(folder, name)}: build it first with "npm run build"`, { cause })
-      throw cause
-    })
-    entries.push({ path: `${HOME}/${name}`, type: 'file', mode: 0o644, content })
+  for (const name of await programFiles(folder)) {
+    entries.push({ path: `${HOME}/${name}`, type: 'file', mode: 0o644, content: await readFile(join(folder, name)) })
   }
   return makeProgramImage(options, {
     title: 'platform',
@@ -37,4 +34,15 @@ export async function makePlatformImage({ folder, version, ...options }: Platfor
       WorkingDir: `/${HOME}`,
     },
   })
+}
+
+/** The platform, the programs that it starts, and their maps. */
+async function programFiles(folder: string): Promise<readonly string[]> {
+  const found = await readdir(folder).catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return []
+    throw error
+  })
+  const names = found.filter((name) => /\.mjs(?:\.map)?$/.test(name) && !name.startsWith(COMMAND))
+  if (names.includes('platform.mjs')) return names
+  throw new BrambleError('NOT_FOUND', `there is no ${join(folder, 'platform.mjs')}: build it first with "npm run build"`)
 }
