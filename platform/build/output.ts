@@ -1,6 +1,7 @@
 /** Files that appear whole or not at all, and are left untouched while their content stays the same. */
-import { copyFile, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
+import { hasCode } from '../lib/errors.ts'
 
 export type Output = {
   /** Answers whether the content is another one than before. */
@@ -9,7 +10,7 @@ export type Output = {
   copy(from: string, to: string): Promise<boolean>
   /** Whether a path is made by the build: in one of the folders, or on the way to it. */
   owns(path: string): boolean
-  /** Removes what an interrupted build left. */
+  /** Removes the drafts of this build, and of builds that were killed. */
   cleanUp(): Promise<void>
   /** Where drafts lie until then. */
   readonly scratches: readonly string[]
@@ -58,7 +59,23 @@ export function createOutput(folders: readonly [string, ...string[]]): Output {
     owns: (path) => folders.some((folder) => `${path}${sep}`.startsWith(folder + sep) || `${folder}${sep}`.startsWith(path + sep)),
 
     async cleanUp() {
-      for (const scratch of scratches) await rm(scratch, { recursive: true, force: true })
+      for (const folder of folders) {
+        for (const name of await readdir(folder).catch(() => [])) {
+          const [, pid] = /^\.tmp-([0-9]+)$/.exec(name) ?? []
+          if (pid !== undefined && !isOfAnother(Number(pid))) await rm(join(folder, name), { recursive: true, force: true })
+        }
+      }
     },
+  }
+}
+
+/** Whether that process runs and is not this one. */
+function isOfAnother(pid: number): boolean {
+  if (pid === process.pid) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return !hasCode(error, 'ESRCH')
   }
 }

@@ -1,5 +1,5 @@
 import * as assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, stat, symlink } from 'node:fs/promises'
 import { request } from 'node:http'
@@ -91,6 +91,14 @@ test('a reader sees the old bundle or the new one, never a part', async () => {
   while (!isDone) lengths.add((await project.read('dist/functions/hello/index.mjs')).length)
   assert.equal((await building).code, 0)
   assert.equal(lengths.size, 1, [...lengths].join(' '))
+})
+
+test('what a killed build left goes, what another one works on stays', async () => {
+  await using project = await createProject({ 'stack.yml': stackOf('hello'), ...hello })
+  const { pid: ended } = spawnSync(process.execPath, ['--version'])
+  await project.write({ [`dist/functions/.tmp-${ended}/0`]: 'left', [`dist/functions/.tmp-${process.pid}/0`]: 'at work' })
+  await project.build('-f', 'stack.yml')
+  assert.deepEqual((await readdir(join(project.folder, 'dist/functions'))).sort(), [`.tmp-${process.pid}`, 'hello'])
 })
 
 test('only named functions are built, and the folders of others stay', async () => {
