@@ -2,15 +2,21 @@
 import { extname, join, resolve } from 'node:path'
 import { createChildren } from './children.ts'
 import type { Config } from './config.ts'
+import { createCall } from './cron/call.ts'
+import { createCron } from './cron/cron.ts'
+import { createHistory } from './cron/history.ts'
+import { planJobs } from './cron/plan.ts'
 import { createControl } from './gateway/control/control.ts'
 import { findCredentials } from './gateway/credentials.ts'
 import { createGateway, type Gateway } from './gateway/gateway.ts'
 import type { Version } from './gateway/system/info.ts'
 import type { Registries } from './image/registries.ts'
+import { systemClock } from './lib/clock.ts'
 import { alwaysLeader } from './lib/leader.ts'
 import type { Log } from './lib/log.ts'
 import { createParts } from './lib/parts.ts'
 import { createMetricsServer } from './metrics/server.ts'
+import { ensureFolder, nodeFiles } from './provider/local/files.ts'
 import { createLocalProvider } from './provider/local/provider.ts'
 import type { Provider } from './provider/provider.ts'
 import { limitsOf, run } from './run.ts'
@@ -51,18 +57,28 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
   const parts = createParts()
   const provider = await createProvider(env, config, version, () => gateway.url(), log.child({ part: 'provider' }))
   const wake = createWake({ provider, log: log.child({ part: 'wake' }) })
+  const history = createHistory({
+    files: nodeFiles, path: join(dataDir, 'cron.json'), clock: systemClock, log: log.child({ part: 'cron' }),
+  })
+  const cron = createCron({
+    provider, leader: alwaysLeader, history, clock: systemClock, log: log.child({ part: 'cron' }),
+    call: createCall({ gatewayUrl: () => gateway.url() }),
+  })
   const scaler = createScaler({
     provider,
     leader: alwaysLeader,
     loads: () => gateway.loads(),
     backlog: () => 0,
-    dueInMs: () => Infinity,
+    dueInMs: cron.dueInMs,
     log: log.child({ part: 'scaler' }),
   })
   const { host, port } = config
   const gatewayLog = log.child({ part: 'gateway' })
   const limits = limitsOf(config)
-  const shared = { provider, waker: wake, alert: createAlert({ provider }), credentials, host, port, version, log: gatewayLog }
+  const shared = {
+    provider, waker: wake, alert: createAlert({ provider }), credentials, host, port, version, log: gatewayLog,
+    schedules: { list: cron.list, check: planJobs },
+  }
   const processes = config.gateway_processes ?? 0
   const folder = resolve(dataDir, config.control_dir)
   const control = processes === 0
@@ -74,6 +90,8 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
   })
   parts.add('metrics', metrics)
   parts.add('provider', provider)
+  // Runs that end while the gateway drains are kept, too.
+  parts.add('cron history', { start: () => ensureFolder(nodeFiles, dataDir, FOLDER_MODE), stop: history.stop })
   parts.add('wake', wake)
   parts.add('scaler', scaler)
   parts.add('gateway', gateway)
@@ -82,6 +100,8 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
     parts.add('data path', createChildren({ count: 1, file, env: () => ({ ...env, control_dir: folder }), log: gatewayLog }))
     parts.add('contact', { start: () => control.connected(), stop: async () => undefined })
   }
+  // First to stop: no run begins that could not end.
+  parts.add('cron', cron)
   return {
     parts,
     running: () => ({
@@ -93,6 +113,8 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
     }),
   }
 }
+
+const FOLDER_MODE = 0o700
 
 async function createProvider(
   env: NodeJS.ProcessEnv, config: Config, version: Version, gatewayUrl: () => string, log: Log,

@@ -94,15 +94,15 @@ function notUnderstood(what: string): BrambleError {
   return new BrambleError('UPSTREAM', `the gateway's answer is not understood (${what}): is this an OpenFaaS gateway?`)
 }
 
-function asMap(value: unknown): ReadonlyMap<string, unknown> {
+export function asMap(value: unknown): ReadonlyMap<string, unknown> {
   return new Map(typeof value === 'object' && value !== null ? Object.entries(value) : [])
 }
 
-function asList(value: unknown): readonly unknown[] {
+export function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-function asText(value: unknown): string {
+export function asText(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 

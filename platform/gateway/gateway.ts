@@ -10,6 +10,7 @@ import type { Credentials } from './auth.ts'
 import { createDataPath, type DataPathLimits } from './data-path.ts'
 import type { Waker } from './parking.ts'
 import { createApi } from './server.ts'
+import type { Schedules } from './system/cron.ts'
 import type { Version } from './system/info.ts'
 
 export type GatewayOptions = {
@@ -26,6 +27,8 @@ export type GatewayOptions = {
   readonly waker?: Waker
   /** Acts upon one alert of `/system/alert`. */
   readonly alert?: (alert: Alert) => Promise<void>
+  /** Absent where no schedules are run. */
+  readonly schedules?: Schedules
 }
 
 export type Gateway = Part & {
@@ -43,7 +46,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   let isReady = false
 
   const api = createApi({
-    provider, credentials, version, log, alert: options.alert,
+    provider, credentials, version, log, alert: options.alert, schedules: options.schedules,
     readTimeoutMs: limits.readTimeoutMs,
     isReady: () => isReady,
     invocationCount: (service) => {

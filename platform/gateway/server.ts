@@ -6,11 +6,13 @@ import type { Log } from '../lib/log.ts'
 import type { Part } from '../lib/parts.ts'
 import type { SystemSeries } from '../metrics/exposition.ts'
 import type { Alert } from '../openfaas/alerts.ts'
+import type { FunctionSpec } from '../openfaas/types.ts'
 import type { Provider } from '../provider/provider.ts'
 import { createAuthCheck, type Credentials } from './auth.ts'
 import { refuse } from './call.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
 import { postAlert } from './system/alert.ts'
+import { listSchedules, type Schedules } from './system/cron.ts'
 import { deleteFunction, deployFunction, getFunction, listFunctions } from './system/functions.ts'
 import { getInfo, type Version } from './system/info.ts'
 import { streamLogs } from './system/logs.ts'
@@ -30,6 +32,8 @@ export type ApiOptions = {
   readonly invocationCount: (service: string) => number
   /** Absent where nothing scales: there is no such route then. */
   readonly alert: ((alert: Alert) => Promise<void>) | undefined
+  /** Absent where no schedules are run. */
+  readonly schedules: Schedules | undefined
   readonly log: Log
 }
 
@@ -44,7 +48,8 @@ const SYSTEM_BODY_LIMIT_BYTES = 2 * 1024 * 1024
 
 export function createApi(deps: ApiOptions): Api {
   const { provider, log } = deps
-  const functions = { provider, invocationCount: deps.invocationCount }
+  const check = (spec: FunctionSpec): void => deps.schedules?.check(spec)
+  const functions = { provider, invocationCount: deps.invocationCount, check }
   const series = new Map<string, SystemSeries>()
   const deadlines = createDeadlines()
   const app: Express = express()
@@ -66,6 +71,7 @@ export function createApi(deps: ApiOptions): Api {
   app.get('/system/function/:name', getFunction(functions))
   app.post('/system/scale-function/:name', scaleFunction(provider))
   if (deps.alert) app.post('/system/alert', postAlert(deps.alert))
+  if (deps.schedules) app.get('/system/cron', listSchedules(deps.schedules, provider))
   app.get('/system/secrets', listSecrets(provider))
   app.post('/system/secrets', createSecret(provider))
   app.put('/system/secrets', updateSecret(provider))

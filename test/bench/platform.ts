@@ -33,6 +33,7 @@ export type Platform = AsyncDisposable & {
   readonly pid: number
   readonly url: string
   readonly metricsUrl: string
+  readonly dataDir: string
   /** A call of the API with the right password; anything but 2xx throws. */
   request(method: string, path: string, body?: unknown): Promise<Response>
   /** Creates or changes the function, as `faas-cli` does it: PUT, then POST when there is none. */
@@ -98,7 +99,7 @@ export async function startPlatform(options: {
   })
 
   return {
-    pid, url, metricsUrl: `http://127.0.0.1:${metricsPort}`, request,
+    pid, url, metricsUrl: `http://127.0.0.1:${metricsPort}`, dataDir: join(folder, 'data'), request,
     async deploy({ service, bundle = service, envVars = {}, labels = {} }) {
       const body = { service, image: `bench/${bundle}:1`, envVars, labels, annotations: {} }
       const response = await send('PUT', '/system/functions', body)

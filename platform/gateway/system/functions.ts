@@ -11,6 +11,8 @@ export type FunctionsDeps = {
   readonly provider: Provider
   /** Calls of `NAME.NAMESPACE` that have ended. */
   readonly invocationCount: (service: string) => number
+  /** `INVALID` for what others than the provider could not make sense of. */
+  readonly check: (spec: FunctionSpec) => void
 }
 
 export function listFunctions({ provider, invocationCount }: FunctionsDeps): RequestHandler {
@@ -35,9 +37,10 @@ export function getFunction({ provider }: FunctionsDeps): RequestHandler {
 }
 
 /** POST: only what is not there yet. PUT: only what is there; the CLI answers its 404 with a POST. */
-export function deployFunction({ provider }: FunctionsDeps, how: 'create' | 'update'): RequestHandler {
+export function deployFunction({ provider, check }: FunctionsDeps, how: 'create' | 'update'): RequestHandler {
   return async (req, res) => {
     const spec = parseDeployment(req.body)
+    check(spec)
     if (await provider.namespaces.get(spec.namespace) === undefined) {
       throw new BrambleError('INVALID', `namespace ${spec.namespace} does not exist; create it first`)
     }
