@@ -1,6 +1,6 @@
 /**
- * The shared base: Node, the libraries it is linked with, certificates, users; nothing else, no shell. Made once per platform and
- * kept in a cache, as packing it takes a minute.
+ * The shared base: Node, the libraries it is linked with, certificates, users; nothing else, no shell. Made once per
+ * platform, and kept in a cache.
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { lockedDebs, type BaseLock, type LockedNode } from './base-lock.ts'
 import { readDeb } from './deb.ts'
 import type { DebStore } from './deb-store.ts'
 import { writeManifest } from './image.ts'
-import { writeLayer, type Progress } from './layer.ts'
+import { COMPRESSION_LEVEL, writeLayer, type Progress } from './layer.ts'
 import { createLayout, type Layout } from './layout.ts'
 import { digestOf, platformName, type Descriptor, type Platform } from './oci.ts'
 import { readNode } from './node-binary.ts'
@@ -46,7 +46,7 @@ const license = /^usr\/share\/doc\/[^/]+(?:\/copyright)?$/
 export async function makeBase(options: BaseOptions): Promise<BaseImage> {
   const { platform, lock, node, cacheFolder, layout } = options
   const cache = createLayout(join(cacheFolder, 'bases'))
-  const key = digestOf(JSON.stringify([RECIPE, lock.release, lockedDebs(lock, platform), node]))
+  const key = digestOf(JSON.stringify([RECIPE, COMPRESSION_LEVEL, lock.release, lockedDebs(lock, platform), node]))
   const name = `${platformName(platform)} ${key}`
   const manifest = await cache.find(name) ?? await writeBase(cache, name, options)
   const base = await readBaseImage(cache, platform, manifest, name)

@@ -19,8 +19,8 @@ export type Layer = {
 /** Called while something long is done: how much of `totalBytes`. */
 export type Progress = (doneBytes: number, totalBytes: number) => void
 
-/** A board unpacks at the same speed whatever it took to pack; docs/decisions/0004-images.md has the figures. */
-const COMPRESSION_LEVEL = 19
+/** The highest that takes seconds for a base; docs/decisions/0004-images.md has the figures. */
+export const COMPRESSION_LEVEL = 12
 
 /** Writes a layer's blob. The same entries give the same bytes. */
 export async function writeLayer(layout: Layout, entries: readonly TarEntry[], onProgress?: Progress): Promise<Layer> {
