@@ -1,7 +1,7 @@
 /** Who may call functions, and where functions may call. Pure. */
 import { BrambleError } from '../../lib/errors.ts'
 import type { FunctionSpec } from '../../openfaas/types.ts'
-import { EXITS_ANNOTATION, FUNCTION_LABEL, FUNCTION_PORT, METRICS_PORT, PLATFORM_NAMESPACE } from './names.ts'
+import { EXITS_ANNOTATION, FUNCTION_LABEL, FUNCTION_PORT, GATEWAY_LABEL, METRICS_PORT, PLATFORM_NAMESPACE } from './names.ts'
 
 /** Ports of the gateway's pods. */
 const GATEWAY_PORT = 8080
@@ -14,7 +14,7 @@ const NOT_INTERNET_6 = ['::1/128', 'fc00::/7', 'fe80::/10']
 
 const gatewayPods = {
   namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': PLATFORM_NAMESPACE } },
-  podSelector: { matchLabels: { app: 'gateway' } },
+  podSelector: { matchLabels: { app: GATEWAY_LABEL } },
 }
 
 /** For a whole namespace of functions: calls come from the gateway alone; out go questions to DNS and calls to the gateway. */

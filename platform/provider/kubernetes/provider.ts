@@ -13,6 +13,7 @@ import { createFunctionObjects } from './functions-crd.ts'
 import { keepCredentials, type Credentials } from './keep-credentials.ts'
 import { createLogs } from './logs.ts'
 import { createNamespaces, prepareNamespace } from './namespaces.ts'
+import { createPeers } from './peers.ts'
 import { createProber } from './probe.ts'
 import { createRotation } from './rotation.ts'
 import { createSecrets } from './secrets.ts'
@@ -32,11 +33,13 @@ export type KubernetesProviderDeps = {
   readonly updateTimeoutMs: number
   /** Of `/system`: kept in the secret basic-auth when there are none yet. */
   readonly credentials?: Credentials | undefined
+  /** The name of the pod that this runs in, as HOSTNAME says; absent outside of a cluster. */
+  readonly self?: string | undefined
   readonly log: Log
 }
 
 export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider {
-  const { kubeconfig, pod, digestOf = async () => undefined, updateTimeoutMs, credentials, log } = deps
+  const { kubeconfig, pod, digestOf = async () => undefined, updateTimeoutMs, credentials, self, log } = deps
   const client = createClient(() => connect(kubeconfig, pod))
   const prober = createProber()
   const listeners = new Set<(ref: FunctionRef) => void>()
@@ -52,7 +55,8 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
     },
   })
   const rotation = createRotation({ cluster: () => cluster, prober, log })
-  const drains = createDrains({ client, cluster, log })
+  const peers = createPeers({ client, self, log, onChange: () => drains.review() })
+  const drains = createDrains({ client, cluster, others: peers.others, self: self ?? 'outside', log })
   const secrets = createSecrets({ client, cluster })
   const namespaces = createNamespaces({ client, cluster, log })
   const usage = createUsage({ client, cluster, log })
@@ -72,6 +76,7 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
   return {
     info: { name: 'bramble-kubernetes', orchestration: 'kubernetes' },
     async start() {
+      await peers.start()
       await cluster.start()
       if (credentials) await keepCredentials({ client, log }, credentials)
       await balancer.start()
@@ -81,7 +86,7 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
       objects.stop()
       rotation.stop()
       prober.stop()
-      await cluster.stop()
+      await Promise.all([cluster.stop(), peers.stop()])
       client.close()
     },
     watch: rotation.watch,
