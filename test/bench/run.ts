@@ -5,6 +5,7 @@
 import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { buildFunctions } from './build-functions.ts'
+import { cold } from './questions/cold.ts'
 import { bodies, express, latency, small, websocket } from './questions/cost.ts'
 import { deploy, many } from './questions/deploys.ts'
 import { memory, transfer } from './questions/memory.ts'
@@ -12,7 +13,7 @@ import { nodeVersions } from './questions/node-versions.ts'
 import { queue } from './questions/queue.ts'
 import type { Question } from './questions/question.ts'
 
-const questions: Readonly<Record<string, Question>> = { small, bodies, express, websocket, latency, memory, transfer, deploy, many }
+const questions: Readonly<Record<string, Question>> = { small, bodies, express, websocket, latency, memory, transfer, deploy, many, cold }
 /** Only when named. */
 const extra: Readonly<Record<string, Question>> = { 'node-versions': nodeVersions, queue }
 
