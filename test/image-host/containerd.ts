@@ -21,6 +21,8 @@ export type Containerd = AsyncDisposable & {
   import(file: string): Promise<void>
   /** As a user of the image's and with a root that nothing can write to; answers when it is ready. */
   run(image: string, options?: ContainerOptions): Promise<Container>
+  /** What an image answers to one call. */
+  answer(image: string, path: string): Promise<string>
 }
 
 export type ContainerOptions = {
@@ -74,7 +76,7 @@ export async function startContainerd(): Promise<Containerd> {
   const snapshotter = ['--snapshotter', hasOverlay ? 'overlayfs' : 'native']
   let count = 0
 
-  return {
+  const containerd: Containerd = {
     ctr,
     async pull(server, image, architecture) {
       const host = at(join('hosts', server.name))
@@ -135,12 +137,17 @@ export async function startContainerd(): Promise<Containerd> {
         throw error
       }
     },
+    async answer(image, path) {
+      await using container = await containerd.run(image)
+      return (await fetch(container.url + path)).text()
+    },
     async [Symbol.asyncDispose]() {
       daemon.kill('SIGTERM')
       await closed
       await rm(folder, { recursive: true, force: true })
     },
   }
+  return containerd
 }
 
 /** What the image would start, with the path of its program: qemu looks nowhere. */
