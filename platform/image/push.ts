@@ -7,6 +7,7 @@ import { createGate } from '../lib/gate.ts'
 import { readImageTree, type ImageBlob } from './image-tree.ts'
 import type { Layout } from './layout.ts'
 import type { Descriptor, Digest } from './oci.ts'
+import { readAll } from './read-body.ts'
 import { formatReference, type Reference } from './reference.ts'
 import type { Registry } from './registry.ts'
 import { hasBlob, uploadBlob } from './upload.ts'
@@ -43,6 +44,8 @@ export type Pushed = {
 
 /** More only compete for the same line. */
 const PARALLEL_UPLOADS = 3
+/** Less is sent sooner than it is looked for; a function's own layer is nowhere else. */
+const MIN_MOUNT_BYTES = 100_000
 
 /** Does only what is missing; may be repeated at any time. */
 export async function pushImage(options: PushOptions): Promise<Pushed> {
@@ -87,12 +90,17 @@ export async function pushImage(options: PushOptions): Promise<Pushed> {
   if (results.some(({ status }) => status === 'rejected')) throw until.reason
 
   let isChanged = sent.length > 0
+  const isNew = isChanged
   const put = async (manifest: Descriptor, name: string): Promise<void> => {
     const what = `the manifest ${manifest.digest}`
     const purpose = `push ${what} to ${repository}${name === manifest.digest ? '' : ` as ${name}`}`
     const about = { repository, actions: 'pull,push', target: `manifests/${name}`, purpose, signal }
-    const found = await registry.call({ ...about, method: 'HEAD', accepts: [404], headers: { accept: manifest.mediaType } })
-    if (found.status === 200 && found.headers['docker-content-digest'] === manifest.digest) return
+    const isThere = async (): Promise<boolean> => {
+      const { status, headers } = await registry.call({ ...about, method: 'HEAD', accepts: [404], headers: { accept: manifest.mediaType } })
+      return status === 200 && headers['docker-content-digest'] === manifest.digest
+    }
+    // After a new blob, an old manifest would be a rare luck: not worth asking.
+    if (!isNew && await isThere()) return
     const body = await readAll(layout.read(manifest))
     const reply = await registry.call({ ...about, method: 'PUT', body, headers: { 'content-type': manifest.mediaType } })
     const digest = reply.headers['docker-content-digest']
@@ -108,10 +116,10 @@ export async function pushImage(options: PushOptions): Promise<Pushed> {
 
 /** The first of these repositories that has the blob; one that may not be read has not. */
 async function findBlob(registry: Registry, repositories: readonly string[], blob: ImageBlob, signal: AbortSignal): Promise<string | undefined> {
-  if (blob.kind !== 'layer') return undefined
+  if (blob.size < MIN_MOUNT_BYTES) return undefined
   for (const repository of repositories) {
     const { status } = await registry.call({
-      method: 'HEAD', repository, actions: 'pull', target: `blobs/${blob.digest}`, accepts: [401, 403, 404], signal,
+      method: 'HEAD', repository, actions: 'pull', target: `blobs/${blob.digest}`, accepts: [403, 404], signal,
       purpose: `look for ${blob.digest} in ${repository}`,
     }).catch((error: unknown) => {
       if (error instanceof BrambleError && (error.code === 'UNAUTHORIZED' || error.code === 'FORBIDDEN')) return { status: 403 }
@@ -120,10 +128,4 @@ async function findBlob(registry: Registry, repositories: readonly string[], blo
     if (status === 200) return repository
   }
   return undefined
-}
-
-async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of stream) chunks.push(chunk)
-  return Buffer.concat(chunks)
 }

@@ -1,4 +1,4 @@
-/** The body of an answer, up to a limit. */
+/** Streams as a whole: the body of an answer up to a limit, and what is known to be small. */
 import type { IncomingMessage } from 'node:http'
 import { BrambleError } from '../lib/errors.ts'
 
@@ -21,4 +21,11 @@ export async function readBody(reply: IncomingMessage): Promise<Buffer> {
 
 export async function readText(reply: IncomingMessage): Promise<string> {
   return (await readBody(reply)).toString('utf8')
+}
+
+/** The caller knows that it is not much. */
+export async function readAll(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of stream) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { backoffMs } from '../lib/backoff.ts'
 import { BrambleError, reasonOf } from '../lib/errors.ts'
 import type { BlobName, Layout } from './layout.ts'
+import { readAll } from './read-body.ts'
 import { isFull, isPassing, refusalError } from './registry-error.ts'
 import { retryPauses, type Registry, type RegistryReply } from './registry.ts'
 
@@ -58,6 +59,7 @@ export async function uploadBlob(options: UploadOptions): Promise<'sent' | 'moun
 
   /** Sends all from the session's offset on; what fails leaves the session as it was known last. */
   const send = async (open: Session): Promise<void> => {
+    if (blob.size <= open.chunkBytes && open.offset === 0) return finish(open, await readAll(layout.read(blob)))
     while (open.offset < blob.size) {
       const from = open.offset
       for await (const chunk of chunksOf(layout.read(blob, from), open.chunkBytes)) {
@@ -76,9 +78,17 @@ export async function uploadBlob(options: UploadOptions): Promise<'sent' | 'moun
       }
       if (open.offset <= from) throw new BrambleError('UPSTREAM', `registry ${registry.name} keeps nothing of what it is sent, trying to ${purpose}`)
     }
-    const end = new URL(open.location)
+    await finish(open)
+  }
+
+  /** `body` is what is not there yet. The registry checks the digest. */
+  const finish = async ({ location }: Session, body?: Buffer): Promise<void> => {
+    const end = new URL(location)
     end.searchParams.set('digest', blob.digest)
-    const reply = await registry.call({ ...about, method: 'PUT', target: end, isRepeatable: false, accepts: passingStatuses })
+    const reply = await registry.call({
+      ...about, method: 'PUT', target: end, isRepeatable: false, accepts: passingStatuses,
+      headers: { 'content-type': 'application/octet-stream' }, ...(body ? { body } : {}),
+    })
     if (passingStatuses.includes(reply.status)) throw passing(reply)
   }
 
