@@ -1,10 +1,10 @@
 /**
- * A process that enqueues and dispatches until it is killed. Says each call that was acknowledged on its standard
- * output, unbuffered: what stands there was durable.
+ * A process that enqueues and dispatches until it is killed. Writes each call that was acknowledged into a file, which a
+ * killed process leaves to the kernel: what stands there was durable.
  *
- *   kill-child.ts DATA_DIR FUNCTION_URL FIRST COUNT
+ *   kill-child.ts DATA_DIR ACKNOWLEDGED_FILE FUNCTION_URL FIRST COUNT
  */
-import { writeSync } from 'node:fs'
+import { openSync, writeSync } from 'node:fs'
 import { createLog } from '../../platform/lib/log.ts'
 import { defaultRetryPolicy } from '../../platform/openfaas/retry-policy.ts'
 import { createCallbackSender } from '../../platform/queue/callback.ts'
@@ -16,7 +16,8 @@ import { createFunctionCall } from '../../platform/queue/function-call.ts'
 const CALLERS = 20
 const FUNCTIONS = 4
 
-const [dataDir = '', url = '', first = '0', count = '0'] = process.argv.slice(2)
+const [dataDir = '', file = '', url = '', first = '0', count = '0'] = process.argv.slice(2)
+const acknowledged = openSync(file, 'a')
 const log = createLog({ level: 'warn', write: (line) => { writeSync(2, line) } })
 const queue = createEmbeddedQueue({ dataDir, log })
 const { call } = createFunctionCall({ gatewayUrl: () => url })
@@ -34,8 +35,8 @@ await Promise.all(Array.from({ length: CALLERS }, async () => {
     const number = next++
     const head = { kind: 'call', ref: { name: `f${number % FUNCTIONS}`, namespace: 'openfaas-fn' }, callId: String(number), method: 'POST', path: '', headers: [] } as const
     await queue.enqueue({ head, body: Buffer.alloc(1_000, 'x') })
-    writeSync(1, `${number}\n`)
+    writeSync(acknowledged, `${number}\n`)
   }
 }))
-writeSync(1, 'all\n')
+writeSync(acknowledged, 'all\n')
 // Dispatching goes on until it is killed: the thread of the queue keeps the process.

@@ -1,5 +1,6 @@
 /** Kills a process that enqueues and dispatches at random moments, again and again, and counts what became of its calls. */
 import { spawn } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -21,6 +22,9 @@ export type KillResult = {
   readonly kills: number
 }
 
+/** In the child, at the same time. */
+const CALLERS = 20
+
 export async function killRounds({ calls, kills, longestLifeMs, drainTimeoutMs }: KillOptions): Promise<KillResult> {
   await using folder = await makeFolder()
   const executed = new Map<string, number>()
@@ -38,45 +42,53 @@ export async function killRounds({ calls, kills, longestLifeMs, drainTimeoutMs }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const acknowledged = new Set<string>()
-  let problem = ''
   let killed = 0
 
+  const file = join(folder.path, 'acknowledged')
+  await writeFile(file, '')
+  /** What the processes have said so far; the last line may be cut off. */
+  const readAcknowledged = async (): Promise<{ readonly ids: ReadonlySet<string>; readonly isAll: boolean }> => {
+    const ids = new Set((await readFile(file, 'utf8')).split('\n').slice(0, -1))
+    return { isAll: ids.delete('all'), ids }
+  }
   const begin = (first: number) => {
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'kill-child.ts'), folder.path, url, String(first), String(calls - first)], { stdio: ['ignore', 'pipe', 'pipe'] })
-    let isAll = false
-    let rest = ''
-    child.stdout.on('data', (chunk: Buffer) => {
-      const lines = (rest + chunk.toString()).split('\n')
-      rest = lines.pop() ?? ''
-      for (const line of lines) {
-        if (line === 'all') isAll = true
-        else acknowledged.add(line)
-      }
-    })
-    child.stderr.on('data', (chunk: Buffer) => {
-      // A torn end is what a kill leaves.
-      for (const line of chunk.toString().split('\n')) if (line.includes('"level":"error"')) problem = line
-    })
+    const child = spawn(process.execPath, [
+      join(import.meta.dirname, 'kill-child.ts'), join(folder.path, 'data'), file, url, String(first), String(calls - first),
+    ], { stdio: ['ignore', 'inherit', 'pipe'] })
+    let words = ''
+    // A warning tells of a torn end, which is what a kill leaves.
+    child.stderr.on('data', (chunk: Buffer) => { words += chunk.toString() })
     const closed = new Promise<void>((resolve) => child.on('close', () => resolve()))
-    return { child, closed, isAll: () => isAll }
+    /** It does not end by itself, and nothing is damaged. */
+    const check = (): true => {
+      if (child.exitCode !== null || words.includes('"level":"error"')) throw new Error(`the process ended with ${child.exitCode}: ${words}`)
+      return true
+    }
+    return { child, closed, check }
   }
   /** Numbers are never used again: the next process begins where this one cannot have come. */
-  const nextNumber = (): number => Math.max(-1, ...[...acknowledged].map(Number), ...[...executed.keys()].map(Number)) + 1 + 20
+  const nextNumber = async (): Promise<number> => {
+    let last = -1
+    for (const id of (await readAcknowledged()).ids) last = Math.max(last, Number(id))
+    for (const id of executed.keys()) last = Math.max(last, Number(id))
+    return last + 1 + CALLERS
+  }
 
   try {
-    for (; killed < kills && acknowledged.size < calls; killed++) {
-      const before = acknowledged.size
-      const { child, closed } = begin(killed === 0 ? 0 : nextNumber())
-      await eventually('the process begins to work', () => acknowledged.size > before || child.exitCode !== null, 30_000)
+    for (; killed < kills && (await readAcknowledged()).ids.size < calls; killed++) {
+      const before = (await readAcknowledged()).ids.size
+      const { child, closed, check } = begin(killed === 0 ? 0 : await nextNumber())
+      await eventually('the process begins to work', async () => check() && (await readAcknowledged()).ids.size > before, 30_000)
       await new Promise((resolve) => setTimeout(resolve, Math.random() * longestLifeMs))
+      check()
       child.kill('SIGKILL')
       await closed
     }
-    const last = begin(nextNumber())
+    const last = begin(await nextNumber())
     try {
-      await eventually('all is enqueued', last.isAll, drainTimeoutMs)
-      await eventually('all is executed', () => [...acknowledged].every((id) => executed.has(id)), drainTimeoutMs).catch(() => undefined)
+      await eventually('all is enqueued', async () => last.check() && (await readAcknowledged()).isAll, drainTimeoutMs)
+      const { ids } = await readAcknowledged()
+      await eventually('all is executed', () => last.check() && ids.isSubsetOf(executed), drainTimeoutMs).catch(() => undefined)
     } finally {
       last.child.kill('SIGKILL')
       await last.closed
@@ -85,12 +97,12 @@ export async function killRounds({ calls, kills, longestLifeMs, drainTimeoutMs }
     server.close()
     server.closeAllConnections()
   }
-  if (problem !== '') throw new Error(problem)
+  const { ids } = await readAcknowledged()
   return {
-    acknowledged: acknowledged.size,
-    lost: [...acknowledged].filter((id) => !executed.has(id)),
+    acknowledged: ids.size,
+    lost: [...ids].filter((id) => !executed.has(id)),
     duplicates: [...executed.values()].reduce((sum, times) => sum + times - 1, 0),
-    unacknowledged: [...executed.keys()].filter((id) => !acknowledged.has(id)).length,
+    unacknowledged: [...executed.keys()].filter((id) => !ids.has(id)).length,
     outOfOrder,
     kills: killed,
   }

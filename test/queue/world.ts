@@ -3,8 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLog, type Log } from '../../platform/lib/log.ts'
+import { createAsyncCalls } from '../../platform/queue/accept.ts'
+import { createCallbackSender } from '../../platform/queue/callback.ts'
 import { createEmbeddedQueue, type EmbeddedQueueDeps } from '../../platform/queue/embedded/queue.ts'
-import type { Queue } from '../../platform/queue/queue.ts'
+import type { AsyncCalls, Queue } from '../../platform/queue/queue.ts'
 
 export type EmbeddedWorld = AsyncDisposable & {
   readonly queue: Queue
@@ -44,4 +46,12 @@ export async function openEmbedded(more: Partial<EmbeddedQueueDeps> = {}): Promi
       await folder[Symbol.asyncDispose]()
     },
   }
+}
+
+/** What the gateway asks of it, without anybody who works it off. */
+export function callsOver(queue: Queue, bodyLimitBytes = 1_000): AsyncCalls {
+  return createAsyncCalls({
+    queue, bodyLimitBytes, callbacks: createCallbackSender({ allowedHosts: ['gateway:8080'], timeoutMs: 1_000 }),
+    dispatch: { cancel: async (callId) => { await queue.cancel(callId) } },
+  })
 }

@@ -1,6 +1,7 @@
 /** `npm run soak [-- NAME…]`: long runs that look for calls that fail while the platform changes under load. */
 import { buildFunctions } from '../bench/build-functions.ts'
 import { show, showTable } from '../bench/statistics.ts'
+import { killRounds } from '../queue/kill-rounds.ts'
 import { rolling, type RollingPlan } from './rolling.ts'
 
 type Soak = (functionsDir: string) => Promise<boolean>
@@ -12,6 +13,7 @@ const SECONDS = 60
 const soaks: Readonly<Record<string, Soak>> = {
   rolling: () => showRolling({ bundle: 'hello', ...demonstration }),
   'rolling-busy': (functionsDir) => showRolling({ functionsDir, bundle: 'busy', ...demonstration }),
+  'queue-kills': showQueueKills,
 }
 
 const demonstration = { ratePerSecond: RATE_PER_SECOND, seconds: SECONDS, redeploys: 10, replicas: 5, killEverySeconds: 5 }
@@ -31,6 +33,23 @@ async function showRolling(plan: RollingPlan): Promise<boolean> {
     `other failures (goal 0): ${JSON.stringify(report.unexplained)}; ` +
     `one replica of the last version in the end: ${report.isSettled ? 'yes' : 'NO'}`)
   return report.isSettled && Object.keys(report.unexplained).length === 0
+}
+
+const QUEUE_ROUNDS = 10
+const queueKills = { calls: 20_000, kills: 10, longestLifeMs: 800, drainTimeoutMs: 300_000 }
+
+/** Asynchronous calls enqueued while the platform is killed at random moments: none that was acknowledged may be lost. */
+async function showQueueKills(): Promise<boolean> {
+  const rows: string[][] = []
+  let lost = 0
+  for (let round = 1; round <= QUEUE_ROUNDS; round++) {
+    const result = await killRounds(queueKills)
+    lost += result.lost.length
+    rows.push([`round ${round}`, ...[result.kills, result.acknowledged, result.lost.length, result.duplicates, result.unacknowledged, result.outOfOrder].map((value) => show(value))])
+    console.log(rows.at(-1)?.join('  '))
+  }
+  console.log(showTable('calls enqueued while the platform is killed', ['', 'kills', 'acknowledged', 'lost (goal 0)', 'executed twice', 'not acknowledged', 'out of order'], rows))
+  return lost === 0
 }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(soaks)
