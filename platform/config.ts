@@ -38,6 +38,11 @@ export const settings = {
   max_inflight: setting('10000', count, 'calls under way at once; one more is answered 429'),
   max_waiting: setting('1000', count, 'calls of one function that wait for a replica at once; one more is answered 429'),
   body_limit: setting('4Gi', size, 'largest request body of a function call'),
+  async_body_limit: setting('1Mi', size, 'largest request body of an asynchronous call'),
+  async_callback_hosts: setting('none', names,
+    'hosts of a private network, `HOST` or `HOST:PORT` with commas between, that `X-Callback-Url` may name; `*` for all'),
+  queue_max_messages: setting('100000', count, 'asynchronous calls that wait at once; one more is answered 429'),
+  queue_max_bytes: setting('512Mi', size, 'what they may take on the disk'),
   log_level: setting('info', oneOf('debug', 'info', 'warn', 'error'), 'lowest level that is written'),
 } as const
 

@@ -1,5 +1,6 @@
 /** Composition root: settings → parts → start → wait for a signal → stop. */
 import { extname, join, resolve } from 'node:path'
+import { createAsynchronous } from './async-calls.ts'
 import { createChildren } from './children.ts'
 import type { Config } from './config.ts'
 import { createCall } from './cron/call.ts'
@@ -7,7 +8,7 @@ import { createCron } from './cron/cron.ts'
 import { createHistory } from './cron/history.ts'
 import { planJobs } from './cron/plan.ts'
 import { createControl } from './gateway/control/control.ts'
-import { findCredentials } from './gateway/credentials.ts'
+import { findCredentials, type FoundCredentials } from './gateway/credentials.ts'
 import { createGateway, type Gateway } from './gateway/gateway.ts'
 import type { Version } from './gateway/system/info.ts'
 import type { Registries } from './image/registries.ts'
@@ -55,7 +56,7 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
     ? await findCredentials({ secretMountPath: config.secret_mount_path, dataDir })
     : undefined
   const parts = createParts()
-  const provider = await createProvider(env, config, version, () => gateway.url(), log.child({ part: 'provider' }))
+  const provider = await createProvider(env, config, version, credentials, () => gateway.url(), log.child({ part: 'provider' }))
   const wake = createWake({ provider, log: log.child({ part: 'wake' }) })
   const history = createHistory({
     files: nodeFiles, path: join(dataDir, 'cron.json'), clock: systemClock, log: log.child({ part: 'cron' }),
@@ -64,11 +65,12 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
     provider, leader: alwaysLeader, history, clock: systemClock, log: log.child({ part: 'cron' }),
     call: createCall({ gatewayUrl: () => gateway.url() }),
   })
+  const asynchronous = createAsynchronous({ dataDir, provider, config, gatewayUrl: () => gateway.url(), log: log.child({ part: 'queue' }) })
   const scaler = createScaler({
     provider,
     leader: alwaysLeader,
     loads: () => gateway.loads(),
-    backlog: () => 0,
+    backlog: asynchronous.backlog,
     dueInMs: cron.dueInMs,
     log: log.child({ part: 'scaler' }),
   })
@@ -77,7 +79,7 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
   const limits = limitsOf(config)
   const shared = {
     provider, waker: wake, alert: createAlert({ provider }), credentials, host, port, version, log: gatewayLog,
-    schedules: { list: cron.list, check: planJobs },
+    schedules: { list: cron.list, check: planJobs }, asyncCalls: asynchronous.calls, queue: asynchronous.admin,
   }
   const processes = config.gateway_processes ?? 0
   const folder = resolve(dataDir, config.control_dir)
@@ -92,6 +94,7 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
   parts.add('provider', provider)
   // Runs that end while the gateway drains are kept, too.
   parts.add('cron history', { start: () => ensureFolder(nodeFiles, dataDir, FOLDER_MODE), stop: history.stop })
+  parts.add('queue', asynchronous.queue)
   parts.add('wake', wake)
   parts.add('scaler', scaler)
   parts.add('gateway', gateway)
@@ -100,6 +103,7 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
     parts.add('data path', createChildren({ count: 1, file, env: () => ({ ...env, control_dir: folder }), log: gatewayLog }))
     parts.add('contact', { start: () => control.connected(), stop: async () => undefined })
   }
+  parts.add('dispatch', asynchronous.dispatch)
   // First to stop: no run begins that could not end.
   parts.add('cron', cron)
   return {
@@ -117,7 +121,7 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
 const FOLDER_MODE = 0o700
 
 async function createProvider(
-  env: NodeJS.ProcessEnv, config: Config, version: Version, gatewayUrl: () => string, log: Log,
+  env: NodeJS.ProcessEnv, config: Config, version: Version, credentials: FoundCredentials | undefined, gatewayUrl: () => string, log: Log,
 ): Promise<Provider> {
   const { kubeconfig, update_timeout: updateTimeoutMs } = config
   if (config.provider === 'local') {
@@ -127,11 +131,11 @@ async function createProvider(
   }
   // Whoever has no cluster does not pay for what speaks to one.
   const { createKubernetesProvider } = await import('./provider/kubernetes/provider.ts')
-  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443', HOSTNAME: hostname } = env
   const { readImageDigest } = await import('./image/image-digest.ts')
   const registries = await createRegistriesOf(env, config, version)
   const provider = createKubernetesProvider({
-    kubeconfig, pod: host ? { host, port } : undefined, updateTimeoutMs, log,
+    kubeconfig, pod: host ? { host, port } : undefined, self: host && hostname, updateTimeoutMs, credentials, log,
     digestOf: (image) => readImageDigest(image, registries.open, log),
   })
   return {

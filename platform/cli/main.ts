@@ -21,6 +21,7 @@ const commands: readonly { readonly name: string; readonly summary: string; read
   { name: 'logs', summary: 'what a function wrote', load: async () => (await import('./logs.ts')).logs },
   { name: 'scale', summary: 'ask for so many replicas', load: async () => (await import('./scale.ts')).scale },
   { name: 'cron', summary: 'the schedules of functions, with their last and next runs', load: async () => (await import('./cron.ts')).cron },
+  { name: 'queue', summary: 'asynchronous calls that wait, and those given up', load: async () => (await import('./queue.ts')).queue },
   { name: 'remove', summary: 'remove functions', load: async () => (await import('./remove.ts')).remove },
   { name: 'secret', summary: 'create, update, list and remove secrets', load: async () => (await import('./secret.ts')).secret },
   { name: 'login', summary: 'keep user and password of a gateway', load: async () => (await import('./login.ts')).login },

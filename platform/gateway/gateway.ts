@@ -6,12 +6,14 @@ import { loadOf, type FunctionLoad } from '../metrics/function-load.ts'
 import { totalOf } from '../metrics/invocations.ts'
 import type { Alert } from '../openfaas/alerts.ts'
 import type { Provider } from '../provider/provider.ts'
+import type { AsyncCalls } from '../queue/queue.ts'
 import type { Credentials } from './auth.ts'
 import { createDataPath, type DataPathLimits } from './data-path.ts'
 import type { Waker } from './parking.ts'
 import { createApi } from './server.ts'
 import type { Schedules } from './system/cron.ts'
 import type { Version } from './system/info.ts'
+import type { QueueAdmin } from './system/queue.ts'
 
 export type GatewayOptions = {
   readonly provider: Provider
@@ -25,6 +27,9 @@ export type GatewayOptions = {
   readonly log: Log
   /** Absent while nothing can wake a function. */
   readonly waker?: Waker
+  /** Absent where nothing is queued. */
+  readonly asyncCalls?: AsyncCalls
+  readonly queue?: QueueAdmin
   /** Acts upon one alert of `/system/alert`. */
   readonly alert?: (alert: Alert) => Promise<void>
   /** Absent where no schedules are run. */
@@ -46,7 +51,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   let isReady = false
 
   const api = createApi({
-    provider, credentials, version, log, alert: options.alert, schedules: options.schedules,
+    provider, credentials, version, log, alert: options.alert, asyncCalls: options.asyncCalls, queue: options.queue, find: (name) => dataPath.table.find(name)?.ref, schedules: options.schedules,
     readTimeoutMs: limits.readTimeoutMs,
     isReady: () => isReady,
     invocationCount: (service) => {

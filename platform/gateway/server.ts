@@ -6,8 +6,10 @@ import type { Log } from '../lib/log.ts'
 import type { Part } from '../lib/parts.ts'
 import type { SystemSeries } from '../metrics/exposition.ts'
 import type { Alert } from '../openfaas/alerts.ts'
-import type { FunctionSpec } from '../openfaas/types.ts'
+import type { FunctionRef, FunctionSpec } from '../openfaas/types.ts'
 import type { Provider } from '../provider/provider.ts'
+import type { AsyncCalls } from '../queue/queue.ts'
+import { createAsync } from './async.ts'
 import { createAuthCheck, type Credentials } from './auth.ts'
 import { refuse } from './call.ts'
 import { createDeadlines, type Deadlines } from './deadlines.ts'
@@ -19,6 +21,7 @@ import { streamLogs } from './system/logs.ts'
 import {
   createNamespace, deleteNamespace, getNamespace, listNamespaces, updateNamespace,
 } from './system/namespaces.ts'
+import { listDead, listQueues, redrive, removeDead, type QueueAdmin } from './system/queue.ts'
 import { scaleFunction } from './system/scale.ts'
 import { createSecret, deleteSecret, listSecrets, updateSecret } from './system/secrets.ts'
 
@@ -34,6 +37,11 @@ export type ApiOptions = {
   readonly alert: ((alert: Alert) => Promise<void>) | undefined
   /** Absent where no schedules are run. */
   readonly schedules: Schedules | undefined
+  /** Absent where nothing is queued: `/async-function` is 404 then. */
+  readonly asyncCalls: AsyncCalls | undefined
+  readonly queue: QueueAdmin | undefined
+  /** By `NAME` or `NAME.NAMESPACE`. */
+  readonly find: (name: string) => FunctionRef | undefined
   readonly log: Log
 }
 
@@ -60,7 +68,7 @@ export function createApi(deps: ApiOptions): Api {
   // What answers without credentials; everything below asks for them.
   app.get('/', (_req, res) => { res.type('text').send('Bramble: functions answer at /function/NAME, the API is at /system\n') })
   app.get('/healthz', (_req, res) => { res.status(deps.isReady() ? 200 : 503).type('text').send(deps.isReady() ? 'OK' : 'not ready') })
-  app.use('/async-function', refuseAsync)
+  app.use('/async-function', deps.asyncCalls ? takeAsync(createAsync({ calls: deps.asyncCalls, find: deps.find, servedBy: `bramble/${deps.version.release}` })) : refuseAsync)
   app.use(authenticate(deps.credentials))
   app.use(express.json({ limit: SYSTEM_BODY_LIMIT_BYTES, type: () => true, strict: false }))
 
@@ -72,6 +80,12 @@ export function createApi(deps: ApiOptions): Api {
   app.post('/system/scale-function/:name', scaleFunction(provider))
   if (deps.alert) app.post('/system/alert', postAlert(deps.alert))
   if (deps.schedules) app.get('/system/cron', listSchedules(deps.schedules, provider))
+  if (deps.queue) {
+    app.get('/system/queue', listQueues(deps.queue))
+    app.get('/system/queue/dead', listDead(deps.queue))
+    app.post('/system/queue/dead/:id', redrive(deps.queue))
+    app.delete('/system/queue/dead/:id', removeDead(deps.queue))
+  }
   app.get('/system/secrets', listSecrets(provider))
   app.post('/system/secrets', createSecret(provider))
   app.put('/system/secrets', updateSecret(provider))
@@ -104,7 +118,15 @@ function authenticate(credentials: Credentials | undefined): RequestHandler {
   }
 }
 
-/** Until there is a queue: the same text whether or not the function exists, and no credentials asked for. */
+/** Express takes the path it is mounted at away; the handler reads the whole. */
+function takeAsync(handle: ReturnType<typeof createAsync>): RequestHandler {
+  return (req, res) => {
+    req.url = req.originalUrl
+    handle(req, res)
+  }
+}
+
+/** Where there is no queue: the same text whether or not the function exists, and no credentials asked for. */
 const refuseAsync: RequestHandler = (req) => {
   throw new BrambleError('NOT_FOUND', `there is no queue for asynchronous calls here; call /function${req.path}`)
 }

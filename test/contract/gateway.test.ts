@@ -2,16 +2,10 @@
 import * as assert from 'node:assert/strict'
 import { observe } from '../../platform/metrics/invocations.ts'
 import { cases, test } from '../kit.ts'
+import { callsOver, openEmbedded } from '../queue/world.ts'
 import { createTestGateway, replay } from './replay.ts'
 import { loadServerScenarios, type Scenario } from './scenario.ts'
 import { createSeededProvider, type SeededProvider } from './seeded-provider.ts'
-
-/** Where this gateway decides otherwise. */
-const exceptions: Readonly<Record<string, string>> = {
-  'invoke-async': 'calls are queued once there is a queue; until then /async-function is 404 with a text',
-  'invoke-async-unknown': 'the same',
-  'invoke-async-get': 'the same',
-}
 
 /** Fields of `/system/info` that are this gateway's own: only their kind is compared. */
 const ownNames = new Set(['release', 'sha', 'provider', 'orchestration', 'arch'])
@@ -19,7 +13,7 @@ const ownNames = new Set(['release', 'sha', 'provider', 'orchestration', 'arch']
 const scenarios = loadServerScenarios()
 const LATE_AFTER_LINES = 3
 
-cases('the gateway answers as recorded', scenarios.filter(({ name }) => !Object.hasOwn(exceptions, name)), async (scenario) => {
+cases('the gateway answers as recorded', scenarios, async (scenario) => {
   await withGateway(scenario, async (url, provider) => {
     const complaints = await replay(scenario, url, {
       received: provider.received,
@@ -31,13 +25,8 @@ cases('the gateway answers as recorded', scenarios.filter(({ name }) => !Object.
   })
 })
 
-test('every exception names a scenario that is there', () => {
-  const names = new Set(scenarios.map(({ name }) => name))
-  assert.deepEqual(Object.keys(exceptions).filter((name) => !names.has(name)), [])
-})
-
-test('until there is a queue, an async call is told so', async () => {
-  await withGateway(named('invoke-async'), async (url) => {
+test('where there is no queue, an async call is told so', async () => {
+  await withGateway(named('list-json'), async (url) => {
     const answer = await fetch(`${url}/async-function/hello`, { method: 'POST', body: 'job' })
     assert.equal(answer.status, 404)
     assert.match(await answer.text(), /async/)
@@ -69,7 +58,9 @@ function named(name: string): Scenario {
 
 async function withGateway(scenario: Scenario, use: (url: string, provider: SeededProvider) => Promise<void>): Promise<void> {
   const provider = createSeededProvider(scenario.given)
-  const gateway = createTestGateway(provider, scenario.auth)
+  const isAsync = scenario.exchanges.some(({ request }) => request.path.startsWith('/async-function/'))
+  await using world = isAsync ? await openEmbedded() : undefined
+  const gateway = createTestGateway(provider, scenario.auth, {}, undefined, world ? { asyncCalls: callsOver(world.queue) } : {})
   await provider.start()
   await gateway.start()
   try {

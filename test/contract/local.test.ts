@@ -11,18 +11,15 @@ import type { Provider } from '../../platform/provider/provider.ts'
 import { bundleNameOf } from '../../platform/provider/local/bundles.ts'
 import { createLocalProvider } from '../../platform/provider/local/provider.ts'
 import { cases, eventually, test } from '../kit.ts'
+import { callsOver, openEmbedded } from '../queue/world.ts'
 import { createTestGateway, replay } from './replay.ts'
 import { loadServerScenarios, type Given, type Scenario } from './scenario.ts'
 
-const noQueue = 'calls are queued once there is a queue; until then /async-function is 404 with a text'
 const fixedLogs = 'lines of fixed times and instances cannot be written by a real process'
 const fixedReplicas = 'asked-for replicas that are not ready cannot be held in that state'
 
 /** What a real provider cannot be made to show; all of it is replayed over the seeded provider. */
 const exceptions: Readonly<Record<string, string>> = {
-  'invoke-async': noQueue,
-  'invoke-async-unknown': noQueue,
-  'invoke-async-get': noQueue,
   'list-json': fixedReplicas,
   'describe-minimal': fixedReplicas,
   'ready-function-not-yet': fixedReplicas,
@@ -50,7 +47,8 @@ cases('the gateway answers as recorded over real processes', scenarios.filter(({
     dataDir: join(folder, 'data'), functionsDir: join(folder, 'functions'), gatewayUrl: () => gateway.url(),
     log: createLog({ level: 'error', write: (line) => process.stderr.write(line) }),
   })
-  const gateway = createTestGateway(provider, scenario.auth)
+  await using world = await openEmbedded()
+  const gateway = createTestGateway(provider, scenario.auth, {}, undefined, { asyncCalls: callsOver(world.queue) })
   try {
     await provider.start()
     await gateway.start()

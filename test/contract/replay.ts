@@ -1,7 +1,7 @@
 /** Sends the requests of a scenario to a gateway, as the CLI did, and says what differs from the recording. */
 import { request } from 'node:http'
 import type { DataPathLimits } from '../../platform/gateway/data-path.ts'
-import { createGateway, type Gateway } from '../../platform/gateway/gateway.ts'
+import { createGateway, type Gateway, type GatewayOptions } from '../../platform/gateway/gateway.ts'
 import type { Waker } from '../../platform/gateway/parking.ts'
 import { createLog } from '../../platform/lib/log.ts'
 import type { Provider } from '../../platform/provider/provider.ts'
@@ -14,10 +14,10 @@ export const LIMITS: DataPathLimits = {
 }
 
 export function createTestGateway(
-  provider: Provider, auth: Scenario['auth'], limits: Partial<DataPathLimits> = {}, waker?: Waker,
+  provider: Provider, auth: Scenario['auth'], limits: Partial<DataPathLimits> = {}, waker?: Waker, more: Partial<GatewayOptions> = {},
 ): Gateway {
   return createGateway({
-    provider, credentials: auth === 'basic' ? CREDENTIALS : undefined, host: '127.0.0.1', port: 0, ...(waker ? { waker } : {}),
+    provider, credentials: auth === 'basic' ? CREDENTIALS : undefined, host: '127.0.0.1', port: 0, ...(waker ? { waker } : {}), ...more,
     limits: { ...LIMITS, ...limits }, version: { release: '0.0.0', sha: '0000000' },
     log: createLog({ level: 'error', write: (line) => process.stderr.write(line) }),
   })

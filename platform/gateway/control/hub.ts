@@ -9,6 +9,7 @@ import { BrambleError, reasonOf } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Part } from '../../lib/parts.ts'
 import { serviceName } from '../../openfaas/names.ts'
+import { DEFAULT_NAMESPACE, type FunctionRef } from '../../openfaas/types.ts'
 import type { Provider, RouteChange } from '../../provider/provider.ts'
 import type { Waker } from '../parking.ts'
 import { MESSAGES_SOCKET, type PlainError, type ToControl, type ToDataPath } from './messages.ts'
@@ -19,6 +20,8 @@ export type Hub = Part & {
   readonly numbers: Pick<Numbers, 'series' | 'loads' | 'finished' | 'process'>
   /** Each function's route as it was last told. */
   routes(): Iterable<RouteChange>
+  /** By `NAME` (default namespace) or `NAME.NAMESPACE`. */
+  find(name: string): FunctionRef | undefined
   /** The port the data path listens on; `undefined` while none of its processes is there. */
   port(): number | undefined
   /** Resolves when a process of the data path is there. */
@@ -117,6 +120,7 @@ export function createHub({ provider, waker, servedBy, folder, log }: HubOptions
   return {
     numbers,
     routes: () => routes.values(),
+    find: (name) => (routes.get(name) ?? routes.get(serviceName({ name, namespace: DEFAULT_NAMESPACE })))?.ref,
     connected: () => isConnected,
     port: () => [...peers].find(({ port }) => port !== undefined)?.port,
     async start() {

@@ -1,0 +1,69 @@
+/** The queue and what works it off, put together. */
+import type { Config } from './config.ts'
+import type { QueueAdmin } from './gateway/system/queue.ts'
+import type { Log } from './lib/log.ts'
+import type { Part } from './lib/parts.ts'
+import { defaultRetryPolicy, readRetryPolicy } from './openfaas/retry-policy.ts'
+import type { FunctionRef } from './openfaas/types.ts'
+import type { Provider } from './provider/provider.ts'
+import { createAsyncCalls } from './queue/accept.ts'
+import { createCallbackSender } from './queue/callback.ts'
+import { createDispatch } from './queue/dispatch.ts'
+import { createEmbeddedQueue, defaultQueueLimits } from './queue/embedded/queue.ts'
+import { createFunctionCall } from './queue/function-call.ts'
+import type { AsyncCalls } from './queue/queue.ts'
+
+export type Asynchronous = {
+  /** Up before the gateway, down after it: what it has taken is kept. */
+  readonly queue: Part
+  /** Calls through the gateway: up after it, down before. */
+  readonly dispatch: Part
+  readonly calls: AsyncCalls
+  readonly admin: QueueAdmin
+  /** Calls of a function that are due or under way. */
+  backlog(ref: FunctionRef): number
+}
+
+export type AsynchronousDeps = {
+  readonly dataDir: string
+  readonly provider: Provider
+  readonly config: Config
+  readonly gatewayUrl: () => string
+  readonly log: Log
+}
+
+/** Functions of the same gateway may take an answer: any caller can call those too. */
+const OWN_NAMES = ['gateway:8080', 'gateway.openfaas:8080', 'gateway.openfaas.svc:8080', 'gateway.openfaas.svc.cluster.local:8080']
+/** The largest answer that a callback takes along; a larger one goes without its body. */
+const CALLBACK_BODY_BYTES = 4 * 2 ** 20
+
+export function createAsynchronous({ dataDir, provider, config, gatewayUrl, log }: AsynchronousDeps): Asynchronous {
+  const queue = createEmbeddedQueue({
+    dataDir, log,
+    limits: { ...defaultQueueLimits, maxMessages: config.queue_max_messages, maxBytes: config.queue_max_bytes },
+  })
+  const callbacks = createCallbackSender({ allowedHosts: [...OWN_NAMES, ...config.async_callback_hosts], timeoutMs: config.upstream_timeout })
+  const { call, close } = createFunctionCall({ gatewayUrl })
+  const dispatch = createDispatch({
+    queue, call, callbacks, log,
+    policyOf: async (ref) => {
+      const status = await provider.get(ref)
+      return status === undefined ? defaultRetryPolicy : readRetryPolicy(status.spec.annotations)
+    },
+    shutdownTimeoutMs: config.shutdown_timeout,
+    callbackBodyBytes: CALLBACK_BODY_BYTES,
+  })
+  return {
+    queue,
+    dispatch: {
+      start: () => dispatch.start(),
+      async stop() {
+        await dispatch.stop()
+        close()
+      },
+    },
+    calls: createAsyncCalls({ queue, dispatch, callbacks, bodyLimitBytes: config.async_body_limit }),
+    admin: { dead: queue.dead, counts: () => dispatch.snapshot() },
+    backlog: (ref) => dispatch.backlog(ref),
+  }
+}

@@ -1,0 +1,65 @@
+/** `bramble queue` */
+import { BrambleError } from '../lib/errors.ts'
+import { failure, type Client } from './client.ts'
+import { createCommand, takeArguments } from './command.ts'
+import { isAccepted } from './rollout.ts'
+import { asList, asMap, asText, parseJson } from './status.ts'
+import { gatewayOptions, openGateway, stackOptions } from './target.ts'
+import { print, table } from './terminal.ts'
+
+const USAGE = 'list | dead [NAME] | redrive ID | delete ID | cancel CALL-ID [options]'
+
+export const queue = createCommand({
+  name: 'queue',
+  usage: USAGE,
+  summary: 'shows what asynchronous calls wait and which were given up; gives them another try, or ends them',
+  options: {
+    gateway: gatewayOptions.gateway,
+    namespace: { ...gatewayOptions.namespace, meaning: 'the queues of this namespace' },
+    yaml: stackOptions.yaml,
+    envsubst: stackOptions.envsubst,
+    json: { type: 'boolean', meaning: 'lists as JSON, as the gateway sent them' },
+  },
+  async run({ options, args, io }) {
+    const [what, name] = takeArguments('queue', USAGE, args, 2)
+    const client = await openGateway(io, options)
+    if (what === 'list' || what === 'dead') {
+      const reply = await client.system('GET', what === 'list' ? '/system/queue' : '/system/queue/dead', {
+        query: { namespace: options.namespace, ...(what === 'dead' ? { name } : {}) },
+      })
+      if (reply.status !== 200) throw failure(reply)
+      const list = parseJson(reply.text)
+      print(io, options.json ? JSON.stringify(list, undefined, 2)
+        : table(what === 'list' ? queueRows(asList(list).map(asMap)) : deadRows(asList(list).map(asMap))))
+      return 0
+    }
+    if (name === undefined) throw new BrambleError('INVALID', `bramble queue ${USAGE}`)
+    const reply = await change(client, what, encodeURIComponent(name))
+    if (!isAccepted(reply.status)) throw failure(reply)
+    print(io, `${name}: ${what === 'redrive' ? 'due again' : what === 'delete' ? 'deleted' : 'cancelled'}`)
+    return 0
+  },
+})
+
+type Fields = ReturnType<typeof asMap>
+
+function change(client: Client, what: string | undefined, id: string): ReturnType<Client['system']> {
+  if (what === 'redrive') return client.system('POST', `/system/queue/dead/${id}`)
+  if (what === 'delete') return client.system('DELETE', `/system/queue/dead/${id}`)
+  if (what === 'cancel') return client.system('DELETE', `/async-function/${id}`)
+  throw new BrambleError('INVALID', `queue does not know "${what}": bramble queue ${USAGE}`)
+}
+
+function queueRows(list: readonly Fields[]): readonly (readonly string[])[] {
+  return [['NAME', 'WAITING', 'DELAYED', 'RUNNING', 'GIVEN UP'], ...list.map((one) => [
+    asText(one.get('name')), String(Number(one.get('pending')) - Number(one.get('inFlight'))),
+    ...['delayed', 'inFlight', 'dead'].map((field) => String(one.get(field))),
+  ])]
+}
+
+function deadRows(list: readonly Fields[]): readonly (readonly string[])[] {
+  return [['ID', 'NAME', 'CALL-ID', 'TRIES', 'SINCE', 'REASON'], ...list.map((one) => [
+    asText(one.get('id')), `${asText(one.get('name'))}${one.get('kind') === 'callback' ? ' (callback)' : ''}`, asText(one.get('callId')),
+    String(one.get('attempts')), asText(one.get('diedAt')).replace('T', ' ').replace(/\.\d+Z$/, 'Z'), asText(one.get('reason')),
+  ])]
+}
