@@ -81,7 +81,7 @@ async function clean(cluster: Cluster): Promise<void> {
       await cluster.kubectl('-n', namespace, 'delete', kind, '--all', '--wait=false')
     }
     await cluster.kubectl('-n', namespace, 'delete', 'pods', '--all', '--grace-period=0', '--force', '--wait=false')
-    if (namespace !== 'openfaas-fn') await cluster.kubectl('delete', 'namespace', namespace, '--wait=false')
+    if (namespace !== 'openfaas-fn') await cluster.kubectl('delete', 'namespace', namespace, '--wait=false', '--ignore-not-found')
   }
   await eventually('nothing is left of the test before', async () => {
     const pods = listAt(await cluster.get('pods', '-n', 'openfaas-fn'), 'items')

@@ -103,7 +103,7 @@ export function deployments(open: () => Promise<ContractWorld>): void {
     const old = await path.ready('probe', 3)
     const from = path.changes.length
     await provider.apply(specOf('probe', { image, labels, envVars: { version: 'new' } }))
-    await eventually('the switch', () => path.endpoints('probe').every((one) => !old.includes(one)))
+    await eventually('the switch', () => path.endpoints('probe').length === 3 && path.endpoints('probe').every((one) => !old.includes(one)))
     for (const { route } of path.changes.slice(from)) {
       const kinds = new Set(route?.endpoints.map((endpoint) => old.includes(endpoint)))
       assert.equal(kinds.size, 1, 'each route has endpoints, of one version')

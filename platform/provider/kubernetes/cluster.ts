@@ -32,8 +32,7 @@ export type Cluster = Part & {
   putDeployment(object: unknown): void
   dropDeployment(deployment: DeploymentView): void
   putPod(object: unknown): void
-  /** A pod of any function, by its own name. */
-  findPod(name: string): PodView | undefined
+  podsIn(namespace: string): readonly PodView[]
 }
 
 export type ClusterDeps = {
@@ -194,13 +193,7 @@ export function createCluster(deps: ClusterDeps): Cluster {
     },
     putDeployment: (object) => rooms.get(viewDeployment(object)?.namespace ?? '')?.deployments.put(object),
     dropDeployment: (one) => rooms.get(one.namespace)?.deployments.drop(one.key, one.uid),
-    findPod(name) {
-      for (const [namespace, { pods }] of rooms) {
-        const pod = pods.items.get(`${namespace}/${name}`)
-        if (pod) return pod
-      }
-      return undefined
-    },
+    podsIn: (namespace) => [...rooms.get(namespace)?.pods.items.values() ?? []],
     putPod: (object) => rooms.get(viewPod(object)?.namespace ?? '')?.pods.put(object),
   }
   return cluster

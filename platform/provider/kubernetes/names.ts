@@ -31,8 +31,6 @@ export const SERVICE_ACCOUNT_ANNOTATION = 'com.openfaas.serviceaccount'
 /** Kubernetes removes the cheapest pods first when it scales down. */
 export const DELETION_COST_ANNOTATION = 'controller.kubernetes.io/pod-deletion-cost'
 
-/** On a pod that is leaving: the platform of this name has no call left on it. */
-export const DRAINED_ANNOTATION = 'drained.bramble/'
 /** Of the platform's own pods. */
 export const GATEWAY_LABEL = 'gateway'
 

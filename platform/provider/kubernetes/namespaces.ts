@@ -17,9 +17,12 @@ import { paths } from './paths.ts'
 const GONE_TRIES = 300
 const GONE_POLL_MS = 200
 
+/** What calls that are under way in a removed namespace get. */
+const END_SECONDS = 10
+
 type NamespacesDeps = { readonly client: Client; readonly cluster: Cluster; readonly log: Log }
 
-export function createNamespaces({ client, cluster }: NamespacesDeps): Provider['namespaces'] {
+export function createNamespaces({ client, cluster, log }: NamespacesDeps): Provider['namespaces'] {
   const find = (name: string): NamespaceView => {
     const found = cluster.namespace(name)
     if (found) return found
@@ -67,7 +70,12 @@ export function createNamespaces({ client, cluster }: NamespacesDeps): Provider[
       if (name === DEFAULT_NAMESPACE) throw new BrambleError('INVALID', `namespace ${name} is the default one and stays`)
       find(name)
       await client.remove(paths.namespaces(name))
+      const pods = cluster.podsIn(name)
       cluster.dropNamespace(name)
+      // Kubernetes would give each its whole time, and ask for the next only after that.
+      await Promise.all(pods.map((pod) => client.remove(paths.pods(name, pod.name), { graceSeconds: END_SECONDS }).catch((error: unknown) => {
+        log.debug('a pod of a removed namespace could not be ended early', { pod: pod.name, error: reasonOf(error) })
+      })))
     }),
   }
 }

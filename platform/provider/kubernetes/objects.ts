@@ -4,7 +4,7 @@ import type { FunctionSpec } from '../../openfaas/types.ts'
 import { isObject, listAt, numberAt, objectAt, textAt, textsAt, timeAt, type Json } from './json.ts'
 import type { Owner } from './manifests.ts'
 import {
-  DELETION_COST_ANNOTATION, DRAINED_ANNOTATION, FUNCTION_LABEL, INCARNATION_ANNOTATION, REVISION_ANNOTATION, SPEC_ANNOTATION,
+  DELETION_COST_ANNOTATION, FUNCTION_LABEL, INCARNATION_ANNOTATION, REVISION_ANNOTATION, SPEC_ANNOTATION,
 } from './names.ts'
 
 /** What every object has. `version` orders what is seen of one object. */
@@ -58,9 +58,6 @@ export type PodView = ObjectView & {
   readonly lastEnd: ContainerEnd | undefined
   /** Why no node takes it. */
   readonly unschedulable: string | undefined
-  readonly graceSeconds: number
-  /** Names of the platforms that have no call left on it. */
-  readonly drainedBy: readonly string[]
 }
 
 /** `undefined` for a Deployment that is not a function of ours. */
@@ -123,9 +120,6 @@ export function viewPod(object: unknown): PodView | undefined {
       : undefined,
     lastEnd: viewEnd(objectAt(state, 'terminated')) ?? viewEnd(objectAt(container, 'lastState', 'terminated')),
     unschedulable: textAt(scheduled, 'status') === 'False' ? textAt(scheduled, 'message') ?? textAt(scheduled, 'reason') : undefined,
-    graceSeconds: numberAt(object, 'metadata', 'deletionGracePeriodSeconds') ??
-      numberAt(object, 'spec', 'terminationGracePeriodSeconds') ?? 30,
-    drainedBy: Object.keys(annotations).flatMap((key) => (key.startsWith(DRAINED_ANNOTATION) ? [key.slice(DRAINED_ANNOTATION.length)] : [])),
   }
 }
 

@@ -32,7 +32,7 @@ const TMP_SIZE = '64Mi'
 const SECRET_MODE = 0o444
 
 export function podSpecOf({ spec, image, secrets, profiles, volume }: PodFacts): object {
-  const { preStopSeconds, graceSeconds } = timingOf(spec)
+  const { preStopSeconds, shutdownSeconds, graceSeconds } = timingOf(spec)
   const mounted = secrets.filter(({ isForPulling }) => !isForPulling)
   const pulling = secrets.filter(({ isForPulling }) => isForPulling)
   const secretsVolume = `${spec.name.slice(0, 40)}-projected-secrets`
@@ -45,7 +45,7 @@ export function podSpecOf({ spec, image, secrets, profiles, volume }: PodFacts):
       image,
       imagePullPolicy: pullPolicyOf(image),
       ports: [{ name: 'http', containerPort: FUNCTION_PORT, protocol: 'TCP' }],
-      env: environmentOf(spec),
+      env: environmentOf(spec, shutdownSeconds),
       resources: mergeResources(resources, profiles),
       ...probesOf(spec.annotations),
       lifecycle: { preStop: { sleep: { seconds: preStopSeconds } } },
@@ -109,11 +109,12 @@ export function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
   return tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent'
 }
 
-function environmentOf(spec: FunctionSpec): readonly object[] {
+function environmentOf(spec: FunctionSpec, shutdownSeconds: number | undefined): readonly object[] {
   const all: Record<string, string> = {
     OPENFAAS_NAME: spec.name,
     OPENFAAS_NAMESPACE: spec.namespace,
     ...(spec.envProcess ? { fprocess: spec.envProcess } : {}),
+    ...(shutdownSeconds === undefined ? {} : { shutdown_timeout: `${shutdownSeconds}s` }),
     ...spec.envVars,
   }
   return Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => ({ name, value: literal(value) }))

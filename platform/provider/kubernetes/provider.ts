@@ -7,13 +7,11 @@ import { createBalancer } from './balancer.ts'
 import { createClient } from './client.ts'
 import { createCluster, type Cluster } from './cluster.ts'
 import { connectServiceAccount, type Connection } from './connection.ts'
-import { createDrains } from './drains.ts'
 import { createFunctions } from './functions.ts'
 import { createFunctionObjects } from './functions-crd.ts'
 import { keepCredentials, type Credentials } from './keep-credentials.ts'
 import { createLogs } from './logs.ts'
 import { createNamespaces, prepareNamespace } from './namespaces.ts'
-import { createPeers } from './peers.ts'
 import { createProber } from './probe.ts'
 import { createRotation } from './rotation.ts'
 import { createSecrets } from './secrets.ts'
@@ -33,13 +31,11 @@ export type KubernetesProviderDeps = {
   readonly updateTimeoutMs: number
   /** Of `/system`: kept in the secret basic-auth when there are none yet. */
   readonly credentials?: Credentials | undefined
-  /** The name of the pod that this runs in, as HOSTNAME says; absent outside of a cluster. */
-  readonly self?: string | undefined
   readonly log: Log
 }
 
 export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider {
-  const { kubeconfig, pod, digestOf = async () => undefined, updateTimeoutMs, credentials, self, log } = deps
+  const { kubeconfig, pod, digestOf = async () => undefined, updateTimeoutMs, credentials, log } = deps
   const client = createClient(() => connect(kubeconfig, pod))
   const prober = createProber()
   const listeners = new Set<(ref: FunctionRef) => void>()
@@ -49,14 +45,11 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
     onObject: (before, after) => objects.look(before, after),
     onFunction(ref) {
       rotation.update(ref)
-      for (const pod of cluster.pods(ref)) drains.look(pod)
       objects.refresh(ref)
       for (const listener of listeners) listener(ref)
     },
   })
   const rotation = createRotation({ cluster: () => cluster, prober, log })
-  const peers = createPeers({ client, self, log, onChange: () => drains.review() })
-  const drains = createDrains({ client, cluster, others: peers.others, self: self ?? 'outside', log })
   const secrets = createSecrets({ client, cluster })
   const namespaces = createNamespaces({ client, cluster, log })
   const usage = createUsage({ client, cluster, log })
@@ -76,7 +69,6 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
   return {
     info: { name: 'bramble-kubernetes', orchestration: 'kubernetes' },
     async start() {
-      await peers.start()
       await cluster.start()
       if (credentials) await keepCredentials({ client, log }, credentials)
       await balancer.start()
@@ -86,11 +78,13 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
       objects.stop()
       rotation.stop()
       prober.stop()
-      await Promise.all([cluster.stop(), peers.stop()])
+      await cluster.stop()
       client.close()
     },
     watch: rotation.watch,
-    drained: drains.drained,
+    // A replica that has left goes on for as long as a call may take (timing.ts): the kubelet cannot be told to end it
+    // sooner, and another platform may still have calls on it.
+    drained: () => undefined,
     apply: (spec) => functions.apply(spec),
     list: functions.list,
     get: functions.get,

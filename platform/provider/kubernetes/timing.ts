@@ -3,27 +3,36 @@ import { BrambleError } from '../../lib/errors.ts'
 import type { FunctionSpec } from '../../openfaas/types.ts'
 
 export type Timing = {
-  /**
-   * The replica goes on as before for so long after it has left the rotation: its calls end meanwhile, also those of
-   * servers that end at once when they are told to (of-watchdog). Cut short as soon as the data path says it is drained.
-   */
+  /** The replica goes on as before for so long after it has been told to go, and has left the rotation. */
   readonly preStopSeconds: number
+  /** How long our runtime lets calls end after that; `undefined` for others, which end at once or by rules of their own. */
+  readonly shutdownSeconds: number | undefined
   readonly graceSeconds: number
 }
 
+/** What our template starts; an image that was made otherwise does not send it. */
+const TEMPLATE_PROCESS = 'node index.mjs'
 /** The watchdogs' and our runtime's own default. */
 const DEFAULT_LONGEST_SECONDS = 30
-/** From being told to end until it must have: our runtime accepts for two seconds more, a Zero 2W is slow. */
-const END_SECONDS = 15
+/** Every gateway has heard of it by then, one with a slow API server, too. */
+const NEWS_SECONDS = 5
+/** From the last call to the end: saving what there is to save, on a slow board. */
+const END_SECONDS = 10
 /** A call cannot take longer than that anyway: nobody waits for a node that long. */
 const MAX_LONGEST_SECONDS = 24 * 3600
 const unitSeconds: Readonly<Record<string, number>> = { ms: 1e-3, s: 1, m: 60, h: 3600 }
 
-export function timingOf(spec: Pick<FunctionSpec, 'envVars'>): Timing {
-  const { exec_timeout: exec, write_timeout: write } = spec.envVars
-  const longest = [exec, write].flatMap((text) => (text ? parseSeconds(text) ?? [] : [])).filter((seconds) => seconds > 0)
-  const preStopSeconds = Math.min(MAX_LONGEST_SECONDS, Math.ceil(longest.length > 0 ? Math.max(...longest) : DEFAULT_LONGEST_SECONDS))
-  return { preStopSeconds, graceSeconds: preStopSeconds + END_SECONDS }
+/**
+ * Our runtime finishes its calls when it is told to end, so it is told soon. Others (of-watchdog, any server) may drop
+ * theirs: they are told when the longest call must be over.
+ */
+export function timingOf({ envProcess, envVars }: Pick<FunctionSpec, 'envProcess' | 'envVars'>): Timing {
+  const limits = [envVars['exec_timeout'], envVars['write_timeout']].flatMap((text) => (text ? parseSeconds(text) ?? [] : [])).filter((seconds) => seconds > 0)
+  const longest = Math.min(MAX_LONGEST_SECONDS, Math.ceil(limits.length > 0 ? Math.max(...limits) : DEFAULT_LONGEST_SECONDS))
+  if (envProcess !== TEMPLATE_PROCESS) return { preStopSeconds: longest, shutdownSeconds: undefined, graceSeconds: longest + END_SECONDS }
+  const own = parseSeconds(envVars['shutdown_timeout'] ?? '')
+  const shutdownSeconds = own === undefined || own === 0 ? longest + 1 : Math.ceil(own)
+  return { preStopSeconds: NEWS_SECONDS, shutdownSeconds, graceSeconds: NEWS_SECONDS + shutdownSeconds + END_SECONDS }
 }
 
 /** Seconds out of a Go duration or a whole number of seconds; `undefined` for anything else. */

@@ -53,16 +53,22 @@ test('replicas are replaced one by one, spread over the boards, and leave a boar
   assert.equal(pod['priorityClassName'], 'bramble-function')
 })
 
-cases('its end is timed by its time limits', [
-  { name: 'the default ones', envVars: {}, preStop: 30, grace: 45 },
-  { name: 'the longer of two', envVars: { exec_timeout: '2m', write_timeout: '10s' }, preStop: 120, grace: 135 },
-  { name: 'whole seconds', envVars: { write_timeout: '90' }, preStop: 90, grace: 105 },
-  { name: 'parts of a second are rounded up', envVars: { exec_timeout: '1500ms' }, preStop: 2, grace: 17 },
-  { name: 'nonsense and no limit are the default', envVars: { exec_timeout: 'soon', write_timeout: '0' }, preStop: 30, grace: 45 },
-], ({ envVars, preStop, grace }) => {
-  const { pod, container } = made({ envVars })
+const template = { envProcess: 'node index.mjs' }
+
+cases('its end is timed by its time limits:', [
+  { name: 'whoever may drop calls is told to end when they are over', more: {}, preStop: 30, grace: 40 },
+  { name: 'the longer of two limits', more: { envVars: { exec_timeout: '2m', write_timeout: '10s' } }, preStop: 120, grace: 130 },
+  { name: 'whole seconds', more: { envVars: { write_timeout: '90' } }, preStop: 90, grace: 100 },
+  { name: 'parts of a second are rounded up', more: { envVars: { exec_timeout: '1500ms' } }, preStop: 2, grace: 12 },
+  { name: 'nonsense and no limit are the default', more: { envVars: { exec_timeout: 'soon', write_timeout: '0' } }, preStop: 30, grace: 40 },
+  { name: 'our runtime is told soon, and finishes its calls', more: template, preStop: 5, grace: 46, shutdown: '31s' },
+  { name: 'its longest call counts', more: { ...template, envVars: { exec_timeout: '2m' } }, preStop: 5, grace: 136, shutdown: '121s' },
+  { name: 'its own limit counts more', more: { ...template, envVars: { exec_timeout: '2m', shutdown_timeout: '10s' } }, preStop: 5, grace: 25, shutdown: '10s' },
+] as readonly { name: string; more: Partial<FunctionSpec>; preStop: number; grace: number; shutdown?: string }[], ({ more, preStop, grace, shutdown }) => {
+  const { pod, container } = made(more)
   assert.deepEqual(container['lifecycle'], { preStop: { sleep: { seconds: preStop } } })
   assert.equal(pod['terminationGracePeriodSeconds'], grace)
+  assert.equal(textAt(listAt(container, 'env').find((one) => textAt(one, 'name') === 'shutdown_timeout'), 'value'), shutdown)
 })
 
 cases('memory and CPU', [
