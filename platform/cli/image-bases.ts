@@ -50,7 +50,10 @@ async function ownBases(io: Io, { platforms, layout, signal }: BaseChoice, meter
     bases.push(await makeBase({
       platform, lock, debs, layout, signal, cacheFolder: folder,
       node: await lockedNode(join(projectRoot(), 'package-lock.json'), platform),
-      onProgress: (done, total) => meter.show(`packing the base for ${platformName(platform)}, once`, done, total),
+      onProgress(done, total) {
+        signal?.throwIfAborted()
+        meter.show(`packing the base for ${platformName(platform)}, once`, done, total)
+      },
     }))
   }
   return bases

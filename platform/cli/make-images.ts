@@ -7,6 +7,7 @@ import type { Descriptor, Digest } from '../image/oci.ts'
 import { makePlatformImage } from '../image/platform-image.ts'
 import type { MadeImage } from '../image/program-image.ts'
 import { revisionOf } from '../image/revision.ts'
+import { BrambleError } from '../lib/errors.ts'
 import { handlerFolder } from '../stack/build-context.ts'
 import { BUNDLED_LANG } from '../stack/handler-file.ts'
 import { imageName } from '../stack/image-name.ts'
@@ -45,6 +46,15 @@ export function openImageLayout(io: Io): Layout {
 
 /** In the order of the functions, and the platform last; functions that share an image share its entry. */
 export async function makeImages(io: Io, options: MakeImagesOptions): Promise<readonly NamedImage[]> {
+  try {
+    return await makeAll(io, options)
+  } catch (cause) {
+    if (!options.signal?.aborted) throw cause
+    throw new BrambleError('UNAVAILABLE', 'interrupted: images that were made before are as they were', { cause })
+  }
+}
+
+async function makeAll(io: Io, options: MakeImagesOptions): Promise<readonly NamedImage[]> {
   const { stack, functions, platformImage } = options
   const layout = openImageLayout(io)
   const bases = await openBases(io, { ...options, layout })
@@ -53,6 +63,7 @@ export async function makeImages(io: Io, options: MakeImagesOptions): Promise<re
   }
   const made: NamedImage[] = []
   const keep = async (name: string, reference: string, make: () => Promise<MadeImage>): Promise<void> => {
+    options.signal?.throwIfAborted()
     const startedAt = performance.now()
     const before = await layout.find(reference)
     const { image, layer } = await make()

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BrambleError } from '../lib/errors.ts'
 import type { LockedDeb } from './base-lock.ts'
+import { diskError } from './disk-error.ts'
 import { programOutput } from './program.ts'
 
 export type Apt = {
@@ -41,8 +42,12 @@ export function createApt({ folder, architecture, signal }: AptOptions): Apt {
 
   let updated: Promise<void> | undefined
   const update = (): Promise<void> => updated ??= (async () => {
-    for (const part of ['lists/partial', 'cache/archives/partial']) await mkdir(join(folder, part), { recursive: true })
-    await writeFile(join(folder, 'status'), '')
+    try {
+      for (const part of ['lists/partial', 'cache/archives/partial']) await mkdir(join(folder, part), { recursive: true })
+      await writeFile(join(folder, 'status'), '')
+    } catch (error) {
+      throw diskError(error, 'the list of Debian packages', folder)
+    }
     await apt(['update'], folder)
   })()
 

@@ -8,6 +8,7 @@ import { readBaseImage, type BaseImage } from './base-image.ts'
 import { lockedDebs, type BaseLock, type LockedNode } from './base-lock.ts'
 import { readDeb } from './deb.ts'
 import type { DebStore } from './deb-store.ts'
+import { diskError } from './disk-error.ts'
 import { writeManifest } from './image.ts'
 import { COMPRESSION_LEVEL, writeLayer, type Progress } from './layer.ts'
 import { createLayout, type Layout } from './layout.ts'
@@ -76,7 +77,7 @@ async function writeBase(cache: Layout, name: string, options: BaseOptions): Pro
 
 /** All that is in it. */
 async function baseEntries({ platform, lock, node, debs, cacheFolder, signal }: BaseOptions): Promise<readonly TarEntry[]> {
-  await mkdir(cacheFolder, { recursive: true })
+  await mkdir(cacheFolder, { recursive: true }).catch((error: unknown) => { throw diskError(error, 'the cache', cacheFolder) })
   const locked = lockedDebs(lock, platform)
   const entries: TarEntry[] = []
   const certificates: ReadEntry[] = []

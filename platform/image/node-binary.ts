@@ -79,7 +79,7 @@ async function strip(binary: Uint8Array, { architecture }: Platform, folder: str
     const [whole, stripped] = [join(drafts, 'whole'), join(drafts, 'stripped')]
     await writeFile(whole, binary)
     await programOutput(`${triplet.replace('x86-64', 'x86_64')}-strip`, ['--strip-all', '-o', stripped, whole], {
-      signal, remedy: `install Debian's binutils-${triplet}, or use --base with an image`,
+      signal, remedy: `install Debian's binutils-${triplet}, leave linux/${architecture} out with --platform, or use --base with an image`,
     })
     return await readFile(stripped)
   } catch (error) {
