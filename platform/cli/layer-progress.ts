@@ -46,8 +46,12 @@ export function createLayerProgress(io: Io): LayerProgress {
         if (isTerminal && performance.now() - drawnAt >= REDRAW_MS) draw()
         return
       }
-      active.delete(blob.digest)
       if (isTerminal) erase()
+      if (state === 'resumed') {
+        tell(io, `${name} ${paint(io, 'yellow', `was cut, goes on at ${sizeText(sentBytes)} of ${sizeText(blob.size)}`)}`)
+        return
+      }
+      active.delete(blob.digest)
       tell(io, `${name} ${sizeText(blob.size)} ${paint(io, state === 'sent' ? 'green' : 'dim', results[state])}`)
       if (isTerminal) draw()
     },

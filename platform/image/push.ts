@@ -15,8 +15,8 @@ import { hasBlob, uploadBlob } from './upload.ts'
 /** One step of one blob. */
 export type PushProgress = {
   readonly blob: ImageBlob
-  /** `present` was there, `mounted` came from another repository of the registry: neither was transferred. */
-  readonly state: 'sending' | 'sent' | 'mounted' | 'present'
+  /** `present` was there, `mounted` came from another repository of the registry: neither was transferred. `resumed` is after a cut. */
+  readonly state: 'sending' | 'resumed' | 'sent' | 'mounted' | 'present'
   readonly sentBytes: number
 }
 
@@ -68,6 +68,7 @@ export async function pushImage(options: PushOptions): Promise<Pushed> {
       registry, repository, layout, blob, what, signal: until,
       mountFrom: await findBlob(registry, mountFrom.filter((one) => one !== repository), blob, until),
       onSent: (bytes) => report('sending', bytes),
+      onResumed: (bytes) => report('resumed', bytes),
     })
     if (result === 'sent') sent.push(blob)
     report(result, result === 'sent' ? blob.size : 0)

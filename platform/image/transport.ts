@@ -1,7 +1,7 @@
 /** HTTP to one registry and to where it sends us: TLS with further authorities, plain HTTP where that is allowed, time limits. */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { getCACertificates } from 'node:tls'
+import { createSecureContext, getCACertificates } from 'node:tls'
 import { BrambleError } from '../lib/errors.ts'
 import { isNoTls } from './registry-error.ts'
 
@@ -44,8 +44,11 @@ export function createTransport({ host, ca, isInsecure, userAgent }: TransportOp
   let secure: HttpsAgent | undefined
   const secureAgent = (): HttpsAgent => secure ??= new HttpsAgent({
     keepAlive: true, maxSockets: MAX_SOCKETS,
-    // Node's own list, what NODE_EXTRA_CA_CERTS adds, and what this machine trusts, as Docker does.
-    ca: [...new Set([...getCACertificates('default'), ...getCACertificates('system'), ...(ca === undefined ? [] : [ca])])],
+    // Node's own list, what NODE_EXTRA_CA_CERTS adds, and what this machine trusts, as Docker does. One context for all
+    // connections: reading the list takes 14 ms each time.
+    secureContext: createSecureContext({
+      ca: [...new Set([...getCACertificates('default'), ...getCACertificates('system'), ...(ca === undefined ? [] : [ca])])],
+    }),
     rejectUnauthorized: !isInsecure,
   })
   let found: Promise<URL> | undefined

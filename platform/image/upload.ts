@@ -22,6 +22,8 @@ export type UploadOptions = {
   readonly mountFrom?: string | undefined
   /** Bytes that the registry has. */
   readonly onSent?: (bytes: number) => void
+  /** After a failure it goes on from there. */
+  readonly onResumed?: (bytes: number) => void
   readonly signal?: AbortSignal | undefined
 }
 
@@ -36,7 +38,7 @@ type Session = { location: URL; offset: number; chunkBytes: number }
 
 /** Answers whether bytes were sent. Fails, with nothing left behind that could be taken for the blob, or it is there whole. */
 export async function uploadBlob(options: UploadOptions): Promise<'sent' | 'mounted' | 'present'> {
-  const { registry, repository, layout, blob, what, mountFrom, onSent, signal } = options
+  const { registry, repository, layout, blob, what, mountFrom, onSent, onResumed, signal } = options
   const purpose = `push ${what} to ${repository}`
   const about = { repository, actions: 'pull,push', purpose, signal }
   let session: Session | undefined
@@ -112,7 +114,7 @@ export async function uploadBlob(options: UploadOptions): Promise<'sent' | 'moun
         if (session) session = await look(session)
         // The end may have arrived although its answer did not.
         if (!session && await hasBlob(registry, repository, blob, purpose, signal)) return 'sent'
-        onSent?.(session?.offset ?? 0)
+        onResumed?.(session?.offset ?? 0)
       }
       if (!session) {
         const begun = await begin()

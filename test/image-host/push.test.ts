@@ -115,8 +115,13 @@ cases('a push that is cut goes on', [
   await using proxy = await startCuttingProxy(server.port, cutter)
   await using sample = await makeSample({ platforms: [arm64], baseBytes: LARGE })
   await using registry = openClient(proxy.name)
-  const pushed = await pushImage({ ...sample, reference: parseReference(`${proxy.name}/hello:1`), registry })
+  const resumedAt: number[] = []
+  const pushed = await pushImage({
+    ...sample, reference: parseReference(`${proxy.name}/hello:1`), registry,
+    onProgress: ({ state, sentBytes }) => { if (state === 'resumed') resumedAt.push(sentBytes) },
+  })
   assert.equal(proxy.cuts(), 1)
+  assert.deepEqual(resumedAt, [wasResumed ? 8_000_000 : 0])
   assert.ok(proxy.passedBytes() < mostBytes, `${proxy.passedBytes()} bytes were sent`)
   const asked = server.requests().filter((one) => /^GET \/v2\/hello\/blobs\/uploads\//.test(one))
   assert.deepEqual(asked.map((one) => one.split(' ').at(-1)), [wasResumed ? '204' : '404'])
