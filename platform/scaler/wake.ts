@@ -12,7 +12,7 @@ import { lowest } from './decide.ts'
 export type Wake = Part & {
   /**
    * Sees to it that the function runs: one that sleeps is scaled to its lower bound. Resolves when a replica is ready,
-   * or it was put to sleep again. `NOT_FOUND`; `UNAVAILABLE` with the reason when it cannot start, and at once for a
+   * it was put to sleep again, or it takes long: whoever still waits asks again. `NOT_FOUND`; `UNAVAILABLE` with the reason when it cannot start, and at once for a
    * while after that.
    */
   wake(ref: FunctionRef): Promise<void>
@@ -26,6 +26,8 @@ export type WakeDeps = { readonly provider: Pick<Provider, 'watch' | 'get' | 'sc
 const LOOK_EVERY_MS = 100
 /** A function that has ended several times in a row gets so long to come up after all: twice a slow board's start. */
 const LOOP_PATIENCE_MS = 3_000
+/** Longer than that a flight watches nobody's calls: those who still wait ask again. */
+const WATCH_MS = 5_000
 /** After a try that failed the reason is the answer at once, for so long; longer with each further one. */
 const AGAIN = { firstMs: 1_000, maxMs: 10_000 } as const
 
@@ -49,7 +51,6 @@ export function createWake({ provider, log, nowMs = () => performance.now() }: W
         log.info('woken', { function: ref.name, namespace: ref.namespace, to: replicas })
       }
       await becomesReady(ref, key)
-      failures.delete(key)
     } catch (cause) {
       const isGone = cause instanceof BrambleError && cause.code === 'NOT_FOUND'
       const error = isGone ? cause : new BrambleError('UNAVAILABLE', `${key} cannot be started: ${reasonOf(cause)}`, { cause })
@@ -71,9 +72,10 @@ export function createWake({ provider, log, nowMs = () => performance.now() }: W
   const becomesReady = async (ref: FunctionRef, key: string): Promise<void> => {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     let loopingSinceMs: number | undefined
+    const sinceMs = nowMs()
     const look = async (): Promise<void> => {
       const status = await find(ref)
-      if (status.availableReplicas > 0 || status.replicas === 0) return resolve()
+      if (status.availableReplicas > 0 || status.replicas === 0 || nowMs() - sinceMs >= WATCH_MS) return resolve()
       const loop = status.conditions.find(({ reason }) => reason === 'CrashLoop')
       loopingSinceMs = loop && (loopingSinceMs ?? nowMs())
       if (loop && nowMs() - (loopingSinceMs ?? nowMs()) >= LOOP_PATIENCE_MS) reject(new Error(loop.message))

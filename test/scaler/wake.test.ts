@@ -108,6 +108,17 @@ test('a function that ends again and again is given up with the reason, but not 
   await assert.rejects(woken, { code: 'UNAVAILABLE', message: `${SERVICE} cannot be started: it ended with code 7 (2 times in a row)` })
 })
 
+test('a function that takes long is not watched for ever: who still waits asks again', async () => {
+  await using world = await start()
+  for (let time = 0; time < 2; time++) {
+    let isOver = false
+    const woken = world.wake.wake(REF).finally(() => { isOver = true })
+    await eventually('it gives way', () => { world.nowMs += 1_000; return isOver })
+    await woken
+  }
+  assert.equal(world.scalings(), 1)
+})
+
 test('a function that is removed while it is woken, or was never there, is not found', async () => {
   await using world = await start()
   const woken = assert.rejects(world.wake.wake(REF), { code: 'NOT_FOUND' })
