@@ -4,16 +4,25 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { hostPlatform } from './own-bases.ts'
 import type { RegistryServer } from './registry-server.ts'
 
 export type Buildah = AsyncDisposable & {
   /** Runs a command of it, in a folder, and gives its output. */
   run(args: readonly string[], cwd?: string): Promise<string>
-  /** The root of an image as a folder, which is the caller's to spoil. */
-  mount(image: string, architecture: string): Promise<string>
-  /** For `build`: this machine's npm settings are there while it builds, and not in what it makes. */
-  readonly npmOptions: readonly string[]
+  /**
+   * Builds a context for each of these architectures, and pushes the result as one image. This machine's npm settings are there
+   * while it builds, and not in what it makes.
+   */
+  publish(image: string, context: string, options: PublishOptions): Promise<void>
   readonly folder: string
+}
+
+export type PublishOptions = {
+  readonly architectures: readonly string[]
+  readonly buildArguments: Readonly<Record<string, string>>
+  /** In the context. */
+  readonly dockerfile?: string
 }
 
 const MAX_OUTPUT_BYTES = 20_000_000
@@ -39,15 +48,21 @@ export async function createBuildah(server: RegistryServer): Promise<Buildah> {
     return stdout.trim()
   }
 
+  const npm = await npmOptions(folder)
   return {
     run, folder,
-    npmOptions: await npmOptions(folder),
-    async mount(image, architecture) {
-      const container = await run(['from', '--pull-never', '--arch', architecture, image])
-      return run(['mount', container])
+    async publish(image, context, { architectures, buildArguments, dockerfile = 'Dockerfile' }) {
+      for (const architecture of architectures) {
+        // Docker's BuildKit sets these two by itself; this version of buildah has to be told.
+        const platforms = { BUILDPLATFORM: `linux/${hostPlatform.architecture}`, TARGETPLATFORM: `linux/${architecture}` }
+        await run([
+          'build', '--platform', `linux/${architecture}`, ...npm, '--file', dockerfile, '--manifest', image,
+          ...Object.entries({ ...platforms, ...buildArguments }).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]), '.',
+        ], context)
+      }
+      await run(['manifest push', '--all', image, `docker://${image}`])
     },
     async [Symbol.asyncDispose]() {
-      await run(['umount', '--all'])
       await run(['rm', '--all'])
       await rm(folder, { recursive: true, force: true })
     },
