@@ -10,8 +10,10 @@ export type Pace = {
   readonly ended: number
   /** Counts the shrinks: calls begun before the last one say nothing about the limit now. */
   readonly generation: number
-  /** How long a call takes when few run: the fastest seen. `undefined` before the first. */
+  /** How long a call takes when few run, on average; `undefined` before the first. */
   readonly baseMs: number | undefined
+  /** How much calls then differ from it, on average. */
+  readonly spreadMs: number
   /** Average of the latest calls. */
   readonly recentMs: number
 }
@@ -27,40 +29,45 @@ export type Sample = {
   readonly wasFull: boolean
 }
 
-export const startPace: Pace = { limit: 2, isCareful: false, ended: 0, generation: 0, baseMs: undefined, recentMs: 0 }
+export const startPace: Pace = { limit: 2, isCareful: false, ended: 0, generation: 0, baseMs: undefined, spreadMs: 0, recentMs: 0 }
 
 const BUSY_FACTOR = 0.5
 const SLOW_FACTOR = 0.8
-/** So much slower than the fastest counts as rising; what is below a few milliseconds is noise. */
+/** So many times slower than with few counts as rising; beyond what calls differ anyway, and some milliseconds of noise. */
 const RISE = 2
 const NOISE_MS = 20
-const RECENT_WEIGHT = 0.2
+const RECENT_WEIGHT = 0.1
 /**
- * The base climbs only while so few run: what is slow then is slow by itself. A function that has become slower for
- * good gets there, for the limit falls until it does.
+ * The base is learnt while so few run: what is slow then is slow by itself. A function that has become slower for good
+ * gets there, for the limit falls until it does. The calls of one function may differ much, so it stays for a while.
  */
 const QUIET_LIMIT = 2
+const QUIET_CALLS = 8
+const BASE_WEIGHT = 0.1
 
 export function adapt(pace: Pace, sample: Sample, maxLimit: number): Pace {
   const isOld = sample.generation !== pace.generation
   if (sample.isBusy) return isOld ? pace : shrink(pace, BUSY_FACTOR)
   const timed = sample.ms === undefined ? pace : time(pace, sample.ms)
   if (isOld) return timed
-  const { baseMs, recentMs } = timed
-  if (pace.limit > 1 && baseMs !== undefined && recentMs > baseMs * RISE + NOISE_MS) {
+  const { baseMs, recentMs, spreadMs } = timed
+  if (pace.limit > 1 && baseMs !== undefined && recentMs > baseMs * RISE + spreadMs + NOISE_MS) {
     // The average begins anew: it tells of the limit before.
     return { ...shrink(timed, SLOW_FACTOR), recentMs: baseMs }
   }
   if (!sample.wasFull || pace.limit >= maxLimit) return timed
   const ended = pace.ended + 1
-  return pace.isCareful && ended < pace.limit ? { ...timed, ended } : { ...timed, limit: pace.limit + 1, ended: 0 }
+  const needed = !pace.isCareful ? 1 : pace.limit <= QUIET_LIMIT ? QUIET_CALLS : pace.limit
+  return ended < needed ? { ...timed, ended } : { ...timed, limit: pace.limit + 1, ended: 0 }
 }
 
 function time(pace: Pace, ms: number): Pace {
   if (pace.baseMs === undefined) return { ...pace, baseMs: ms, recentMs: ms }
   const recentMs = pace.recentMs + (ms - pace.recentMs) * RECENT_WEIGHT
-  const climb = pace.limit <= QUIET_LIMIT ? (ms - pace.baseMs) * RECENT_WEIGHT : 0
-  return { ...pace, recentMs, baseMs: Math.min(ms, pace.baseMs + climb) }
+  const isKnown = pace.limit > QUIET_LIMIT && recentMs > pace.baseMs / RISE
+  if (isKnown) return { ...pace, recentMs }
+  const apartMs = ms - pace.baseMs
+  return { ...pace, recentMs, baseMs: pace.baseMs + apartMs * BASE_WEIGHT, spreadMs: pace.spreadMs + (Math.abs(apartMs) - pace.spreadMs) * BASE_WEIGHT }
 }
 
 function shrink(pace: Pace, factor: number): Pace {

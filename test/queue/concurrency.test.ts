@@ -10,7 +10,7 @@ function run(pace: Pace, rounds: number, world: { readonly capacity: number; rea
     const { limit, generation } = pace
     for (let call = 0; call < limit; call++) {
       const isBusy = call >= world.capacity
-      pace = adapt(pace, { generation, ms: isBusy ? undefined : world.msAt(limit), isBusy, wasFull: call === limit - 1 || limit <= 2 }, MAX)
+      pace = adapt(pace, { generation, ms: isBusy ? undefined : world.msAt(limit), isBusy, wasFull: true }, MAX)
     }
   }
   return pace
@@ -58,4 +58,11 @@ test('calls that do not use the limit do not raise it', () => {
   let pace = startPace
   for (let time = 0; time < 100; time++) pace = adapt(pace, { generation: 0, ms: 5, isBusy: false, wasFull: false }, MAX)
   assert.equal(pace.limit, startPace.limit)
+})
+
+test('calls that take very different times by themselves do not hold it down', () => {
+  let seed = 7
+  const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
+  const { limit } = run(startPace, 300, { capacity: 1000, msAt: () => (random() < 0.5 ? 10 : 500) })
+  assert.ok(limit > 20, `limit ${limit}`)
 })

@@ -8,9 +8,8 @@ export type Heap<T> = {
 export function createHeap<T>(isBefore: (a: T, b: T) => boolean): Heap<T> {
   const items: T[] = []
 
-  const rise = (from: number): void => {
-    const item = items[from] as T
-    let at = from
+  const rise = (item: T): void => {
+    let at = items.push(item) - 1
     for (;;) {
       const above = (at - 1) >> 1
       const parent = items[above]
@@ -35,10 +34,7 @@ export function createHeap<T>(isBefore: (a: T, b: T) => boolean): Heap<T> {
   }
 
   return {
-    push(item) {
-      items.push(item)
-      rise(items.length - 1)
-    },
+    push: rise,
     peek: () => items[0],
     pop() {
       const first = items[0]

@@ -109,8 +109,12 @@ function parseRef(json: Json): FunctionRef {
 }
 
 function object(value: unknown): Json {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw unreadable('content')
-  return value as Json
+  if (!isObject(value)) throw unreadable('content')
+  return value
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function text(json: Json, field: string): string {
