@@ -2,6 +2,7 @@
 import { BrambleError } from '../lib/errors.ts'
 import { digestOf, isIndexType, isManifestType, mediaTypes, platformName, type Descriptor, type Digest } from './oci.ts'
 import { parseDigest, parseImageConfig, parseIndex, parseManifest } from './parse-oci.ts'
+import { DEFAULT_REGISTRY } from './reference.ts'
 import type { Registry } from './registry.ts'
 
 export type StoredImage = {
@@ -26,11 +27,15 @@ const MAX_PAGES = 1_000
 
 /** All repositories. `UNSUPPORTED` where the registry does not list them, as Docker Hub. */
 export async function listRepositories(registry: Registry, signal?: AbortSignal): Promise<readonly string[]> {
-  return list(registry, { target: `_catalog?n=${PAGE_LENGTH}`, field: 'repositories', purpose: 'list its repositories', actions: '*', signal }).catch((error: unknown) => {
-    const isClosed = error instanceof BrambleError && ['NOT_FOUND', 'UNSUPPORTED', 'FORBIDDEN'].includes(error.code)
-    if (!isClosed) throw error
-    throw new BrambleError('UNSUPPORTED', `registry ${registry.name} does not list its repositories: name them, as in "bramble images ${registry.name}/team/hello"`, { cause: error })
-  })
+  const closed = (cause?: unknown) => new BrambleError('UNSUPPORTED',
+    `registry ${registry.name} does not list its repositories: name them, as in "bramble images ${registry.name}/team/hello"`, { cause })
+  // It has thousands of strangers' repositories, and answers as to a wrong password.
+  if (registry.name === DEFAULT_REGISTRY) throw closed()
+  try {
+    return await list(registry, { target: `_catalog?n=${PAGE_LENGTH}`, field: 'repositories', purpose: 'list its repositories', actions: '*', signal })
+  } catch (error) {
+    throw error instanceof BrambleError && ['NOT_FOUND', 'UNSUPPORTED', 'FORBIDDEN'].includes(error.code) ? closed(error) : error
+  }
 }
 
 /** Sorted; none for a repository that is not there, or was emptied. */

@@ -31,9 +31,9 @@ export function isPassing(error: unknown): boolean {
   return isOneOf(cause, passingCodes) || (error instanceof BrambleError && error.code === 'TIMEOUT')
 }
 
-/** Whether the connection never came about. */
+/** Whether the connection never came about; of a registry that has not answered yet, a silence says the same. */
 export function isAbsence(error: unknown): boolean {
-  return isOneOf(firstOf(error), absenceCodes)
+  return isOneOf(firstOf(error), absenceCodes) || (error instanceof BrambleError && error.code === 'TIMEOUT')
 }
 
 /** Whether the other side does not speak TLS at all. */

@@ -61,7 +61,7 @@ export function createTransport({ host, ca, isInsecure, userAgent }: TransportOp
       headers: { 'user-agent': userAgent, ...headers, ...(method === 'GET' || method === 'HEAD' ? {} : { 'content-length': body?.byteLength ?? 0 }) },
     })
     const late = (what: string, limitMs: number) => () =>
-      request.destroy(new BrambleError('TIMEOUT', `${url.host} ${what} within ${limitMs / 1000} s`))
+      request.destroy(new BrambleError('TIMEOUT', `registry ${url.host} ${what} within ${limitMs / 1000} s: is it running, and is its name right?`))
     request.on('socket', (socket) => {
       if (!socket.connecting) return
       const timer = setTimeout(late('could not be reached', CONNECT_LIMIT_MS), CONNECT_LIMIT_MS)

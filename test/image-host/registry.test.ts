@@ -1,6 +1,8 @@
 import * as assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -51,6 +53,19 @@ test('a registry that is not there is said at once', async () => {
   await assert.rejects(pushImage({ ...sample, reference: parseReference(`${name}/hello:1`), registry }), /cannot be reached: the connection is refused; is it running/)
   assert.equal(retries, 0)
 })
+
+test('a registry that takes a connection and says nothing is given up', async () => {
+  const silent = createServer((socket) => { socket.on('error', () => undefined) }).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const address = silent.address()
+  const name = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  await using sample = await makeSample()
+  let retries = 0
+  await using registry = openClient(name, { onRetry: () => { retries++ } })
+  await assert.rejects(pushImage({ ...sample, reference: parseReference(`${name}/hello:1`), registry }), { code: 'TIMEOUT', message: /could not be reached within 10 s/ })
+  assert.equal(retries, 0)
+  silent.close()
+}, { timeoutMs: 60_000 })
 
 test('a registry with TLS that nobody vouches for is good enough when it is said to be', async () => {
   await using server = await startRegistry({ isTls: true })
