@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BrambleError } from '../lib/errors.ts'
 import { readBaseImage, type BaseImage } from './base-image.ts'
 import { lockedDebs, type BaseLock, type LockedNode } from './base-lock.ts'
 import { readDeb } from './deb.ts'
@@ -29,6 +30,8 @@ export type BaseOptions = {
   readonly signal?: AbortSignal | undefined
 }
 
+/** In the cache. */
+export const BASES_FOLDER = 'bases'
 /** Part of the cache's key: another recipe makes another base. */
 const RECIPE = 1
 /** A base has no commit; what is in it is older than its lock file. */
@@ -44,15 +47,31 @@ const library = /^(?:usr\/)?lib(?:64)?\/(?:[^/]+-linux-gnu\/)?[^/]+\.so(?:\.\d+)
 const certificate = /^usr\/share\/ca-certificates\/.*\.crt$/
 const license = /^usr\/share\/doc\/[^/]+(?:\/copyright)?$/
 
+/** The base, in `layout`; out of the cache when it is there and whole. */
 export async function makeBase(options: BaseOptions): Promise<BaseImage> {
   const { platform, lock, node, cacheFolder, layout } = options
-  const cache = createLayout(join(cacheFolder, 'bases'))
-  const key = digestOf(JSON.stringify([RECIPE, COMPRESSION_LEVEL, lock.release, lockedDebs(lock, platform), node]))
-  const name = `${platformName(platform)} ${key}`
-  const manifest = await cache.find(name) ?? await writeBase(cache, name, options)
-  const base = await readBaseImage(cache, platform, manifest, name)
-  for (const layer of base.layers) if (!await layout.has(layer)) await layout.write(cache.read(layer), layer)
-  return base
+  const cache = createLayout(join(cacheFolder, BASES_FOLDER))
+  const name = baseName(platform, lock, node)
+  const open = async (manifest: Descriptor): Promise<BaseImage> => {
+    const base = await readBaseImage(cache, platform, manifest, name)
+    for (const layer of base.layers) if (!await layout.has(layer)) await layout.write(cache.read(layer), layer)
+    return base
+  }
+  const cached = await cache.find(name)
+  if (cached) {
+    try {
+      return await open(cached)
+    } catch (error) {
+      // Spoilt or half removed: a cache may be, and is made again.
+      if (!(error instanceof BrambleError) || (error.code !== 'INVALID' && error.code !== 'NOT_FOUND')) throw error
+    }
+  }
+  return open(await writeBase(cache, name, options))
+}
+
+/** What a base is called in the cache: it holds all that decides its content. */
+export function baseName(platform: Platform, lock: BaseLock, node: LockedNode): string {
+  return `${platformName(platform)} ${digestOf(JSON.stringify([RECIPE, COMPRESSION_LEVEL, lock.release, lockedDebs(lock, platform), node]))}`
 }
 
 async function writeBase(cache: Layout, name: string, options: BaseOptions): Promise<Descriptor> {

@@ -76,7 +76,7 @@ export function createLayout(folder: string): Layout {
       try {
         return (await stat(pathOf(digest))).size
       } catch (error) {
-        if (hasCode(error, 'ENOENT')) return undefined
+        if (isAbsence(error)) return undefined
         throw error
       }
     },
@@ -109,7 +109,7 @@ export function createLayout(folder: string): Layout {
       try {
         text = await readFile(path, 'utf8')
       } catch (error) {
-        if (hasCode(error, 'ENOENT')) return { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [] }
+        if (isAbsence(error)) return { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [] }
         throw error
       }
       try {
@@ -171,7 +171,8 @@ async function* checkedBytes(path: string, { digest, size }: BlobName, start: nu
       held = wanted
     }
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) throw new BrambleError('NOT_FOUND', `${path} is missing: make the image again`, { cause: error })
+    if (isAbsence(error)) throw new BrambleError('NOT_FOUND', `${path} is missing: make the image again`, { cause: error })
+    if (hasCode(error, 'EACCES')) throw new BrambleError('UNAVAILABLE', `${path} may not be read by this user`, { cause: error })
     if (hasCode(error, 'EIO')) throw new BrambleError('UNAVAILABLE', `${path} cannot be read: the disk reports a fault`, { cause: error })
     throw error
   }
@@ -180,11 +181,16 @@ async function* checkedBytes(path: string, { digest, size }: BlobName, start: nu
   if (held) yield held
 }
 
+/** A file in the place of a folder is for the next write to tell. */
+function isAbsence(error: unknown): boolean {
+  return hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR')
+}
+
 async function namesIn(folder: string): Promise<readonly string[]> {
   try {
     return await readdir(folder)
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return []
+    if (isAbsence(error)) return []
     throw error
   }
 }
