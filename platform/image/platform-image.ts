@@ -8,8 +8,9 @@ import type { TarEntry } from './tar.ts'
 export type PlatformImageOptions = ProgramImageOptions & {
   /** What the build made: `dist`. */
   readonly folder: string
-  readonly version: { readonly release: string; readonly sha: string }
+  readonly version: PlatformVersion
 }
+export type PlatformVersion = { readonly release: string; readonly sha: string }
 
 const HOME = 'home/bramble'
 /** The command is for people, and needs the repository. */
@@ -17,8 +18,7 @@ const COMMAND = 'bramble.mjs'
 
 /** The same input gives the same digest. `NOT_FOUND` when the platform has not been built. */
 export async function makePlatformImage({ folder, version, ...options }: PlatformImageOptions): Promise<MadeImage> {
-  const start = `import { main } from './platform.mjs'\nprocess.exitCode = await main(process.env, { version: ${JSON.stringify(version)} })\n`
-  const entries: TarEntry[] = [{ path: `${HOME}/index.mjs`, type: 'file', mode: 0o644, content: Buffer.from(start) }]
+  const entries: TarEntry[] = [{ path: `${HOME}/index.mjs`, type: 'file', mode: 0o644, content: Buffer.from(startText(version)) }]
   for (const name of await programFiles(folder)) {
     entries.push({ path: `${HOME}/${name}`, type: 'file', mode: 0o644, content: await readFile(join(folder, name)) })
   }
@@ -34,6 +34,11 @@ export async function makePlatformImage({ folder, version, ...options }: Platfor
       WorkingDir: `/${HOME}`,
     },
   })
+}
+
+/** The file that starts it. */
+export function startText(version: PlatformVersion): string {
+  return `import { main } from './platform.mjs'\nprocess.exitCode = await main(process.env, { version: ${JSON.stringify(version)} })\n`
 }
 
 /** The platform, the programs that it starts, and their maps. */
