@@ -2,6 +2,7 @@
 import { buildFunctions } from '../bench/build-functions.ts'
 import { show, showTable } from '../bench/statistics.ts'
 import { killRounds } from '../queue/kill-rounds.ts'
+import { platformKills } from './platform-kills.ts'
 import { rolling, type RollingPlan } from './rolling.ts'
 
 type Soak = (functionsDir: string) => Promise<boolean>
@@ -14,6 +15,7 @@ const soaks: Readonly<Record<string, Soak>> = {
   rolling: () => showRolling({ bundle: 'hello', ...demonstration }),
   'rolling-busy': (functionsDir) => showRolling({ functionsDir, bundle: 'busy', ...demonstration }),
   'queue-kills': showQueueKills,
+  'platform-kills': showPlatformKills,
 }
 
 const demonstration = { ratePerSecond: RATE_PER_SECOND, seconds: SECONDS, redeploys: 10, replicas: 5, killEverySeconds: 5 }
@@ -50,6 +52,14 @@ async function showQueueKills(): Promise<boolean> {
   }
   console.log(showTable('calls enqueued while the platform is killed', ['', 'kills', 'acknowledged', 'lost (goal 0)', 'executed twice', 'not acknowledged', 'out of order'], rows))
   return lost === 0
+}
+
+/** The same through the whole platform: accepted by 202, executed when the callback has come. */
+async function showPlatformKills(functionsDir: string): Promise<boolean> {
+  const report = await platformKills({ functionsDir, bundle: 'small', calls: 20_000, kills: 10, mostBetween: 3_500, drainTimeoutMs: 300_000 })
+  console.log(showTable('calls with callbacks while the platform is killed', ['kills', 'accepted', 'lost (goal 0)', 'callbacks twice', 'not acknowledged'],
+    [[report.kills, report.accepted, report.lost, report.duplicates, report.unacknowledged].map((value) => show(value))]))
+  return report.lost === 0
 }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(soaks)
