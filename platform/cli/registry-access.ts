@@ -44,6 +44,8 @@ export function createRegistryAccess(io: Io, options: RegistryValues): RegistryA
       const pem = await ca
       const known = open.get(name)
       if (known) return known
+      // A file that somebody named is looked at even where no password is asked for: a typo in it is told.
+      if (auth !== undefined) await credentials.find(name, '')
       const registry = createRegistry({
         name, credentials, ca: pem, isInsecure: insecure.includes(name), userAgent: `bramble/${readVersion().release}`,
         onRetry: (reason, pauseMs) => tell(io, paint(io, 'yellow', `${reason}; trying again${pauseMs >= 1_000 ? ` in ${Math.round(pauseMs / 1_000)} s` : ''}`)),

@@ -15,6 +15,7 @@ cases('what images cannot be done with is one line', [
   { name: 'a push of what was not made', files: { 'stack.yml': stack }, words: ['push'], says: /^the image 127\.0\.0\.1:9\/team\/hello:1\.0 of hello has not been made: make it with "bramble build hello"$/ },
   { name: 'a base without a push', files: { 'stack.yml': stack }, words: ['up', '--base', 'node:24'], says: /^--base and --platform are about images: add --push$/ },
   { name: 'an authority that is not there', files: { 'stack.yml': stack }, words: ['images', '--registry-ca', 'ca.pem'], says: /^the certificate authority ca\.pem does not exist$/ },
+  { name: 'credentials that are not there', files: { 'stack.yml': stack }, words: ['images', '--registry-auth', 'none.json'], says: /^the file .*none\.json with registry credentials does not exist$/ },
   { name: 'an authority that is none', files: { 'stack.yml': stack, 'ca.pem': 'hello' }, words: ['images', '--registry-ca', 'ca.pem'], says: /^ca\.pem holds no certificate: it must be PEM/ },
   { name: 'a password on the command line', files: { 'stack.yml': stack }, words: ['push', '--password', 's3cret'], says: /^push has no option --password/ },
 ], async ({ files, words, says }) => {
