@@ -42,9 +42,10 @@ export type PodView = ObjectView & {
   readonly createdAtMs: number
   readonly node: string | undefined
   readonly ip: string | undefined
+  /** As the kubelet's probe says, and while the node is heard of. */
   readonly isReady: boolean
-  /** Was ready before, as far as Kubernetes says when readiness changed. */
-  readonly readyChangedAtMs: number | undefined
+  /** The kubelet's probe alone. */
+  readonly isContainerReady: boolean
   /** Asked to go with the next scaling down. */
   readonly isDoomed: boolean
   readonly phase: string
@@ -108,7 +109,7 @@ export function viewPod(object: unknown): PodView | undefined {
     node: textAt(object, 'spec', 'nodeName'),
     ip: textAt(status, 'podIP'),
     isReady: textAt(ready, 'status') === 'True',
-    readyChangedAtMs: timeAt(ready, 'lastTransitionTime'),
+    isContainerReady: objectAt({ container }, 'container')['ready'] === true,
     isDoomed: Number(annotations[DELETION_COST_ANNOTATION] ?? 0) < 0,
     phase: textAt(status, 'phase') ?? 'Pending',
     reason: textAt(status, 'reason'),

@@ -11,6 +11,8 @@ export type ProbeTarget = {
 export type Prober = {
   /** Calls back once, when it serves. Returns the way to stop. */
   watch(target: ProbeTarget, onServing: () => void): () => void
+  /** Once. */
+  ask(target: ProbeTarget): Promise<boolean>
   stop(): void
 }
 
@@ -56,6 +58,7 @@ export function createProber(): Prober {
       void next()
       return end
     },
+    ask: serves,
     stop() {
       for (const end of watching) end()
     },

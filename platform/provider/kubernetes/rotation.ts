@@ -27,6 +27,7 @@ type Life = {
   readonly endpoint: Endpoint
   isServing: boolean
   wasReady: boolean
+  wasContainerReady: boolean
   wasRunning: boolean
   stopAsking: (() => void) | undefined
 }
@@ -56,6 +57,7 @@ export function createRotation({ cluster, prober, log }: { cluster: () => Cluste
       // Seen for the first time and called ready: the platform was started again, and asks nobody.
       isServing: pod.isReady && found === undefined,
       wasReady: false,
+      wasContainerReady: false,
       wasRunning: false,
       stopAsking: undefined,
     }
@@ -63,10 +65,21 @@ export function createRotation({ cluster, prober, log }: { cluster: () => Cluste
     return life
   }
 
+  const doubt = (ref: FunctionRef, life: Life, path: string | undefined): void => {
+    void prober.ask({ host: life.endpoint.host, port: FUNCTION_PORT, path }).then((isServing) => {
+      if (isServing) return
+      life.isServing = false
+      rotation.update(ref)
+    })
+  }
+
   const follow = (ref: FunctionRef, life: Life, pod: PodView, incarnation: string, path: string | undefined): void => {
-    const hasFailed = (life.wasReady && !pod.isReady) || (life.wasRunning && !pod.isRunning)
+    const hasFailed = (life.wasContainerReady && !pod.isContainerReady) || (life.wasRunning && !pod.isRunning)
     if (hasFailed) life.isServing = false
+    // Kubernetes has not heard of the node for a while, or has only just begun to listen again: we ask for ourselves.
+    else if (life.isServing && life.wasReady && !pod.isReady) doubt(ref, life, path)
     life.wasReady = pod.isReady
+    life.wasContainerReady = pod.isContainerReady
     life.wasRunning = pod.isRunning
     if (!isCandidate(pod, incarnation) || !isWorthAsking(pod)) {
       life.stopAsking?.()

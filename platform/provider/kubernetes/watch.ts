@@ -60,41 +60,35 @@ export function createWatch<T extends ObjectView>(deps: WatchDeps<T>): Watched<T
     else items.delete(key)
     onChange(before, after)
   }
-  const put = (object: unknown): void => {
+  const put = (object: unknown, isNewest = false): void => {
     const base = viewObject(object)
     if (!base || dropped.has(base.uid)) return
     const known = items.get(base.key)
-    if (known && known.version >= base.version) return
+    if (known && !isNewest && known.version >= base.version) return
     set(base.key, view(object))
   }
   const drop = (key: string, uid: string): void => {
     if (items.get(key)?.uid === uid) set(key, undefined)
   }
 
-  const forget = (): void => {
-    for (const key of items.keys()) set(key, undefined)
-    dropped.clear()
-    lastVersion = undefined
-  }
-
   const list = async (): Promise<void> => {
     const seen = new Set<string>()
     let from: string | undefined
     let listed: string | undefined
+    // A server that was restored from a backup counts from a smaller number: what it says is the newest all the same.
+    const isRestored = (): boolean => versionOf(listed) < versionOf(lastVersion)
     do {
       const page = await client.get(path, { ...query, limit: PAGE_ITEMS, continue: from })
       listed ??= textAt(page, 'metadata', 'resourceVersion')
-      // The server was restored from a backup: what it says now counts, though its numbers are smaller.
-      if (versionOf(listed) < versionOf(lastVersion)) forget()
       for (const object of listAt(page, 'items')) {
         seen.add(viewObject(object)?.key ?? '')
-        put(object)
+        put(object, isRestored())
       }
       from = textAt(page, 'metadata', 'continue') || undefined
     } while (from !== undefined)
-    const listedVersion = versionOf(listed)
     // What a write of ours put here meanwhile is younger than the list.
-    for (const [key, item] of items) if (!seen.has(key) && item.version <= listedVersion) set(key, undefined)
+    for (const [key, item] of items) if (!seen.has(key) && (isRestored() || item.version <= versionOf(listed))) set(key, undefined)
+    if (isRestored()) log.warn('the Kubernetes API counts from an earlier version: it was restored', { version: listed, before: lastVersion })
     version = listed ?? '0'
     lastVersion = version
   }
