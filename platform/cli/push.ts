@@ -1,10 +1,12 @@
 /** `bramble push` */
 import { BrambleError } from '../lib/errors.ts'
+import { BUNDLED_LANG } from '../stack/handler-file.ts'
 import { createCommand } from './command.ts'
 import { openImageLayout, type NamedImage } from './make-images.ts'
 import { pushImages } from './push-images.ts'
 import { createRegistryAccess, registryOptions } from './registry-access.ts'
 import { chosenFunctions, openStack, stackOptions } from './target.ts'
+import { paint, tell } from './terminal.ts'
 
 export const push = createCommand({
   name: 'push',
@@ -28,7 +30,8 @@ export const push = createCommand({
       if (!images.some((one) => one.reference === reference)) images.push({ name, reference, image })
     }
     for (const one of chosenFunctions(stack, options, args)) {
-      if (!one.isBuildSkipped) await add(one.name, one.image, `make it with "bramble build ${one.name}"`)
+      if (one.lang === BUNDLED_LANG && !one.isBuildSkipped) await add(one.name, one.image, `make it with "bramble build ${one.name}"`)
+      else tell(io, paint(io, 'yellow', `${one.name}: not pushed, as its image is not made here: push it with "faas-cli push"`))
     }
     const platform = options['platform-image']
     if (platform !== undefined) await add('platform', platform, `make it with "bramble build --platform-image ${platform}"`)
