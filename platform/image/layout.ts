@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { BrambleError, hasCode } from '../lib/errors.ts'
 import { diskError } from './disk-error.ts'
+import { withFileLock } from './file-lock.ts'
 import { mediaTypes, REFERENCE_ANNOTATION, type Descriptor, type Digest, type Index } from './oci.ts'
 import { parseDigest, parseIndex } from './parse-oci.ts'
 
@@ -51,8 +52,6 @@ export function createLayout(folder: string): Layout {
   const drafts = join(folder, '.drafts')
   const blobs = join(folder, 'blobs', 'sha256')
   const pathOf = (digest: Digest): string => join(blobs, digest.slice('sha256:'.length))
-  /** `index.json` is read, changed and written by one at a time. */
-  let lastTag: Promise<unknown> = Promise.resolve()
 
   /** Writes a draft, and puts it where `place` says. */
   const appear = async <T>(what: string, source: BlobSource, place: (written: BlobName) => { path: string; result: T }): Promise<T> => {
@@ -122,19 +121,17 @@ export function createLayout(folder: string): Layout {
       const { manifests } = await layout.index()
       return manifests.find(({ annotations }) => annotations?.[REFERENCE_ANNOTATION] === reference)
     },
-    tag(reference, image) {
-      const tagged = lastTag.then(async () => {
+    async tag(reference, image) {
+      const { mediaType, digest, size } = image
+      const entry: Descriptor = { mediaType, digest, size, annotations: { [REFERENCE_ANNOTATION]: reference } }
+      const place = (name: string) => () => ({ path: join(folder, name), result: undefined })
+      await appear('the image folder', '{"imageLayoutVersion":"1.0.0"}', place('oci-layout'))
+      await withFileLock(join(folder, '.index.lock'), async () => {
         const { manifests } = await layout.index()
-        const { mediaType, digest, size } = image
-        const entry: Descriptor = { mediaType, digest, size, annotations: { [REFERENCE_ANNOTATION]: reference } }
         const kept = manifests.filter(({ annotations }) => annotations?.[REFERENCE_ANNOTATION] !== reference)
         const index: Index = { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [...kept, entry].sort(byReference) }
-        const place = (name: string) => () => ({ path: join(folder, name), result: undefined })
-        await appear('the image folder', '{"imageLayoutVersion":"1.0.0"}', place('oci-layout'))
         await appear('the list of images', JSON.stringify(index, undefined, 2), place('index.json'))
       })
-      lastTag = tagged.catch(() => undefined)
-      return tagged
     },
     async blobs() {
       return (await namesIn(blobs)).map((name) => parseDigest(`sha256:${name}`, `the file ${name} in ${blobs}`))

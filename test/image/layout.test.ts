@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
+import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
 import { diskError } from '../../platform/image/disk-error.ts'
 import { createLayout, type BlobName, type Layout } from '../../platform/image/layout.ts'
@@ -86,16 +88,38 @@ test('JSON that is none, and an index that is damaged, are named', async () => {
   assert.match((await failure(layout.index())).message, /index.json is damaged: remove the folder/)
 })
 
-test('an image is found by its name, the newest of a name only, and names are tagged side by side', async () => {
+test('an image is found by its name, the newest of a name only', async () => {
   await using layout = await openLayout()
   const images = await Promise.all([1, 2, 3, 4].map((value) => layout.writeJson(mediaTypes.index, { value })))
-  await Promise.all(images.map((image, index) => layout.tag(`team/image${index % 2}:1`, image)))
+  for (const [index, image] of images.entries()) await layout.tag(`team/image${index % 2}:1`, image)
   assert.is((await layout.index()).manifests.length, 2)
   assert.is((await layout.find('team/image0:1'))?.digest, images[2]?.digest)
   assert.is((await layout.find('team/image1:1'))?.digest, images[3]?.digest)
   assert.is(await layout.find('team/image2:1'), undefined)
   assert.is(await readFile(join(layout.folder, 'oci-layout'), 'utf8'), '{"imageLayoutVersion":"1.0.0"}')
 })
+
+test('a process that was killed while it tagged holds nobody up for long', async () => {
+  await using layout = await openLayout()
+  const image = await layout.writeJson(mediaTypes.index, {})
+  await writeFile(join(layout.folder, '.index.lock'), '')
+  const past = new Date(Date.now() - 60_000)
+  await utimes(join(layout.folder, '.index.lock'), past, past)
+  await layout.tag('team/image:1', image)
+  assert.not((await readdir(layout.folder)).includes('.index.lock'))
+})
+
+test('processes that tag at the same time lose nothing of each other', async () => {
+  await using layout = await openLayout()
+  const image = await layout.writeJson(mediaTypes.index, {})
+  const script = `import { createLayout } from ${JSON.stringify(join(import.meta.dirname, '../../platform/image/layout.ts'))}
+    const layout = createLayout(process.argv[1])
+    for (let i = 0; i < 20; i++) await layout.tag(process.argv[2] + i, JSON.parse(process.argv[3]))`
+  const run = promisify(execFile)
+  await Promise.all(['one', 'two', 'three'].map((name) =>
+    run(process.execPath, ['--input-type=module', '-e', script, layout.folder, name, JSON.stringify(image)])))
+  assert.is((await layout.index()).manifests.length, 60)
+}, { timeoutMs: 60_000 })
 
 test('only old blobs that nobody needs are swept', async () => {
   await using layout = await openLayout()
