@@ -13,10 +13,11 @@ export type Rates = {
 
 /** As long as a steady load is looked at; OpenFaaS's Community Edition uses the same. */
 const STEADY_MS = 10_000
-/** A step shows whole within the shortest of these; the longer ones are for so few calls that chance decides. */
-const QUICK_MS = [1_500, 2_500, 5_000] as const
-/** So many calls make a rate that is not chance alone: it is right to within a third, mostly. */
-const ENOUGH_CALLS = 10
+/**
+ * A step shows at once in a short time, but only among so many calls that it is not chance: 50 are right to within a
+ * seventh, mostly. Fewer calls are looked at for longer.
+ */
+const QUICK = [{ ms: 1_500, calls: 50 }, { ms: 5_000, calls: 30 }] as const
 
 /** Adds what was counted now. What is lower than before was counted by somebody new: the past says nothing then. */
 export function look(window: Window, now: FunctionLoad): Window {
@@ -28,14 +29,13 @@ export function look(window: Window, now: FunctionLoad): Window {
 }
 
 export function ratesOf(window: Window): Rates {
-  const short = QUICK_MS.map((ms) => over(window, ms))
-  const quick = short.find(({ calls }) => calls >= ENOUGH_CALLS) ?? short.at(-1)
   const steady = over(window, STEADY_MS)
+  const quick = QUICK.map(({ ms, calls }) => ({ ...over(window, ms), isEnough: over(window, ms).calls >= calls }))
   return {
     startedPerSecond: steady.perSecond,
-    quickPerSecond: quick?.perSecond ?? 0,
+    quickPerSecond: quick.find(({ isEnough }) => isEnough)?.perSecond ?? 0,
     underWay: steady.underWay,
-    quickUnderWay: short[0]?.underWay ?? 0,
+    quickUnderWay: quick[0]?.underWay ?? 0,
   }
 }
 

@@ -1,6 +1,7 @@
 /** What `decide` makes of loads, in simulated time. */
 import * as assert from 'node:assert/strict'
 import { cases, test } from '../kit.ts'
+import { recordedLoad } from './recorded-load.ts'
 import { simulate, type World } from './simulator.ts'
 
 const label = (name: string, value: string): Readonly<Record<string, string>> => ({ [`com.openfaas.scale.${name}`]: value })
@@ -45,6 +46,29 @@ test('a load that needs all replicas brings them in one step', () => {
   assert.equal(story.changes.length, 1)
   assert.deepEqual([story.changes[0]?.from, story.changes[0]?.to], [1, 20])
   assert.ok((story.changes[0]?.atMs ?? Infinity) <= 22_000)
+})
+
+test('a load recorded at a gateway is followed up and down, twice', () => {
+  const labels = { ...rps, ...label('down.window', '10s') }
+  const story = simulate({ labels, load: (seconds) => recordedLoad[Math.floor(seconds)] ?? 0, arrivals: 'even', seconds: recordedLoad.length })
+  assert.ok(story.most() <= Math.ceil(Math.max(...recordedLoad) / EACH))
+  assert.deepEqual([story.at(24), story.at(30), story.at(79), story.at(84), story.at(recordedLoad.length - 1)], [1, 4, 2, 6, 1])
+  assert.equal(story.turns(), 3)
+})
+
+cases('chance alone hardly ever brings a replica', [
+  { name: '3 calls a second where 4.5 are for each', target: '5', perSecond: 3 },
+  { name: '14 calls a second where 18 are for each', target: '20', perSecond: 14 },
+  { name: 'a call each second where 1.8 are for each', target: '2', perSecond: 1 },
+], ({ target, perSecond }) => {
+  const changes = [1, 2, 3, 4, 5, 6].map((seed) => simulate({ labels: label('target', target), load: () => perSecond, seconds: 600, seed }).changes.length)
+  assert.ok(changes.reduce((sum, count) => sum + count) <= 20, `${changes} changes in an hour`)
+})
+
+test('no replica goes while calls wait, though the load that brought them is over', () => {
+  const story = simulate({ labels: rps, load: step(200, 0, 20), callMs: 1_000, slots: 4, seconds: 150 })
+  assert.ok(story.latenciesMs.some((ms) => ms > 60_000), 'calls have waited for longer than the window')
+  assert.ok(story.changes.every((one) => one.to > one.from || one.waiting === 0), JSON.stringify(story.changes))
 })
 
 test('fewer replicas only after the whole window has asked for fewer', () => {
