@@ -6,6 +6,8 @@ import { paint, tell } from './terminal.ts'
 
 export type LayerProgress = {
   show(progress: PushProgress): void
+  /** A line that stays, above what is redrawn. */
+  note(line: string): void
   /** Leaves the terminal clean. */
   end(): void
 }
@@ -36,7 +38,14 @@ export function createLayerProgress(io: Io): LayerProgress {
     drawnAt = performance.now()
   }
 
+  const note = (line: string): void => {
+    if (isTerminal) erase()
+    tell(io, line)
+    if (isTerminal) draw()
+  }
+
   return {
+    note,
     show({ blob, state, sentBytes }) {
       // A configuration is a few hundred bytes: it is part of the image, and no news.
       if (blob.kind !== 'layer') return
@@ -46,14 +55,9 @@ export function createLayerProgress(io: Io): LayerProgress {
         if (isTerminal && performance.now() - drawnAt >= REDRAW_MS) draw()
         return
       }
-      if (isTerminal) erase()
-      if (state === 'resumed') {
-        tell(io, `${name} ${paint(io, 'yellow', `was cut, goes on at ${sizeText(sentBytes)} of ${sizeText(blob.size)}`)}`)
-        return
-      }
+      if (state === 'resumed') return note(`${name} ${paint(io, 'yellow', `was cut, goes on at ${sizeText(sentBytes)} of ${sizeText(blob.size)}`)}`)
       active.delete(blob.digest)
-      tell(io, `${name} ${sizeText(blob.size)} ${paint(io, state === 'sent' ? 'green' : 'dim', results[state])}`)
-      if (isTerminal) draw()
+      note(`${name} ${sizeText(blob.size)} ${paint(io, state === 'sent' ? 'green' : 'dim', results[state])}`)
     },
     end() {
       active.clear()

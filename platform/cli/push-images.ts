@@ -43,6 +43,7 @@ export async function pushImages(io: Io, { layout, images, access, base, signal 
     const startedAt = performance.now()
     tell(io, `${name}: pushing ${formatReference(target)}`)
     const progress = createLayerProgress(io)
+    access.tellThrough(progress.note)
     try {
       const { digest, sent, isChanged } = await pushImage({
         layout, image, reference: target, signal, registry: await access.open(target.registry),
@@ -63,6 +64,8 @@ export async function pushImages(io: Io, { layout, images, access, base, signal 
       if (!(error instanceof BrambleError)) throw error
       tell(io, paint(io, 'red', `${name}: ${reasonOf(error)}`))
       if (registryTroubles.includes(error.code)) troubled.add(target.registry)
+    } finally {
+      access.tellThrough()
     }
   }
   return pushed

@@ -21,6 +21,8 @@ type RegistryValues = Partial<OptionValues<typeof registryOptions>>
 export type RegistryAccess = {
   /** The same client for the same name. */
   open(name: string): Promise<Registry>
+  /** Who tells that something is tried again, while he draws on the terminal; nobody, and it is a line of its own. */
+  tellThrough(teller?: (line: string) => void): void
   /** Ends all connections. */
   close(): void
 }
@@ -36,6 +38,8 @@ export function createRegistryAccess(io: Io, options: RegistryValues): RegistryA
   })
   const named = options['insecure-registry'] ?? []
   const insecure = (named.length > 0 ? named : (io.env['insecure_registries'] ?? '').split(',').map((one) => one.trim()).filter(Boolean)).map(parseRegistryName)
+  const plainly = (line: string): void => tell(io, line)
+  let teller = plainly
   let ca: Promise<string | undefined> | undefined
 
   return {
@@ -48,11 +52,12 @@ export function createRegistryAccess(io: Io, options: RegistryValues): RegistryA
       if (auth !== undefined) await credentials.find(name, '')
       const registry = createRegistry({
         name, credentials, ca: pem, isInsecure: insecure.includes(name), userAgent: `bramble/${readVersion().release}`,
-        onRetry: (reason, pauseMs) => tell(io, paint(io, 'yellow', `${reason}; trying again${pauseMs >= 1_000 ? ` in ${Math.round(pauseMs / 1_000)} s` : ''}`)),
+        onRetry: (reason, pauseMs) => teller(paint(io, 'yellow', `${reason}; trying again${pauseMs >= 1_000 ? ` in ${Math.round(pauseMs / 1_000)} s` : ''}`)),
       })
       open.set(name, registry)
       return registry
     },
+    tellThrough(other = plainly) { teller = other },
     close() {
       for (const registry of open.values()) registry.close()
       open.clear()

@@ -7,7 +7,7 @@ test('up --push makes images, sends what is missing, and deploys them by digest'
   const up = () => at.bramble('up', '--push', '--base', `${at.server.name}/base:1`)
   const first = await up()
   assert.equal(first.code, 0, first.stderr)
-  const digest = new RegExp(`^hello: pushed in .* \\(1 layer, .*\\)  ${at.server.name}/team/hello:1\\.0 (sha256:[0-9a-f]{64})$`, 'm').exec(first.stderr)?.[1]
+  const digest = new RegExp(`^hello: pushed in .* \\(2 layers, .* KB\\)  ${at.server.name}/team/hello:1\\.0 (sha256:[0-9a-f]{64})$`, 'm').exec(first.stderr)?.[1]
   assert.ok(digest, first.stderr)
   assert.match(first.stderr, /^ {2}layer [0-9a-f]{12} linux\/arm64 2\.0 MB is in the registry, linked$/m)
   assert.match(first.stderr, /^ {2}layer [0-9a-f]{12} linux\/arm64, linux\/amd64 .* sent$/m)
