@@ -4,6 +4,7 @@ import { show, showTable } from '../bench/statistics.ts'
 import { killRounds } from '../queue/kill-rounds.ts'
 import { platformKills } from './platform-kills.ts'
 import { rolling, type RollingPlan } from './rolling.ts'
+import { trickle } from './trickle.ts'
 
 type Soak = (functionsDir: string) => Promise<boolean>
 
@@ -16,6 +17,7 @@ const soaks: Readonly<Record<string, Soak>> = {
   'rolling-busy': (functionsDir) => showRolling({ functionsDir, bundle: 'busy', ...demonstration }),
   'queue-kills': showQueueKills,
   'platform-kills': showPlatformKills,
+  trickle: showTrickle,
 }
 
 const demonstration = { ratePerSecond: RATE_PER_SECOND, seconds: SECONDS, redeploys: 10, replicas: 5, killEverySeconds: 5 }
@@ -60,6 +62,14 @@ async function showPlatformKills(functionsDir: string): Promise<boolean> {
   console.log(showTable('calls with callbacks while the platform is killed', ['kills', 'accepted', 'lost (goal 0)', 'callbacks twice', 'not acknowledged'],
     [[report.kills, report.accepted, report.lost, report.duplicates, report.unacknowledged].map((value) => show(value))]))
   return report.lost === 0
+}
+
+/** Five minutes in which each call finds the function asleep. */
+async function showTrickle(): Promise<boolean> {
+  const report = await trickle({ bundle: 'hello', seconds: 300, everySeconds: 5, zeroDuration: '2s' })
+  console.log(showTable('a call each 5 s on a function that sleeps after 2 s', ['calls', 'failed (goal 0)', 'woken', 'p50 ms', 'p99 ms'],
+    [[show(report.calls), show(report.failed), show(report.wakes), show(report.p50Ms, 1), show(report.p99Ms, 1)]]))
+  return report.failed === 0
 }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(soaks)
