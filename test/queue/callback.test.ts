@@ -1,6 +1,6 @@
 /** Where callbacks may go: URLs are anybody's, and the platform stands in a private network. */
 import * as assert from 'node:assert/strict'
-import { createServer } from 'node:http'
+import { createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { BrambleError } from '../../platform/lib/errors.ts'
 import { createCallbackSender } from '../../platform/queue/callback.ts'
@@ -65,6 +65,11 @@ test('the connection goes to the address that was checked, whatever the name mea
   await new Promise<void>((resolve) => good.server.listen(0, good.address, resolve))
   const { port } = good.server.address() as AddressInfo
   await new Promise<void>((resolve) => bad.server.listen(port, bad.address, resolve))
+  // Somebody of this process has a connection to the bad one open, under the same name.
+  await new Promise<void>((resolve) => {
+    get({ host: 'rebind.example.com', port, lookup: (_host, _options, done) => done(null, [{ address: bad.address, family: 4 }]) }, (response) => response.resume().on('end', resolve))
+  })
+  bad.hosts.length = 0
   let lookups = 0
   const sender = createCallbackSender({
     allowedHosts: [], timeoutMs: 5_000, isPublic: (address) => address === '127.0.0.2',
