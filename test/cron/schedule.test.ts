@@ -69,6 +69,8 @@ test('asked at any minute around both changes, the next run is never in the past
   }
 })
 
+type Meaning = { name: string; text: string; from: string; to: string; is: string[]; anchor?: string }
+
 cases('an expression means', [
   { name: 'either day', text: '0 0 13 * 5', from: '2026-11-01', to: '2026-11-15', is: ['2026-11-06T00:00Z', '2026-11-13T00:00Z'] },
   { name: 'names', text: '0 12 * feb MON', from: '2026-01-01', to: '2026-02-10', is: ['2026-02-02T12:00Z', '2026-02-09T12:00Z'] },
@@ -76,9 +78,9 @@ cases('an expression means', [
   { name: 'a leap day', text: '0 0 29 2 *', from: '2026-01-01', to: '2029-01-01', is: ['2028-02-29T00:00Z'] },
   { name: 'a nickname', text: '@daily', from: '2026-01-01', to: '2026-01-03', is: ['2026-01-01T00:00Z', '2026-01-02T00:00Z'] },
   { name: 'midnight', text: '@midnight', from: '2026-01-01', to: '2026-01-02', is: ['2026-01-01T00:00Z'] },
-  { name: 'an interval from where it began', text: '@every 90m', from: '2026-01-01', to: '2026-01-01T04:00Z', is: ['2026-01-01T01:30Z', '2026-01-01T03:00Z'] },
+  { name: 'an interval from where it began', text: '@every 90m', from: '2026-01-01T00:01Z', anchor: '2026-01-01', to: '2026-01-01T04:00Z', is: ['2026-01-01T01:30Z', '2026-01-01T03:00Z'] },
   { name: 'more spaces', text: '0   6  *\t* *', from: '2026-01-01', to: '2026-01-02', is: ['2026-01-01T06:00Z'] },
-], ({ text, from, to, is }) => assert.deepEqual(runs(text, 'UTC', from, to), is))
+] satisfies Meaning[], ({ text, from, to, is, anchor }: Meaning) => assert.deepEqual(runs(text, 'UTC', from, to, anchor), is))
 
 cases('a bad expression is refused, with the place', [
   { name: 'too few fields', text: '* * * *', says: 'character 18: it has 4 fields' },
