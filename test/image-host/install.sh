@@ -7,7 +7,7 @@ packages=(
   buildah                                      # builds the Dockerfiles
   containerd runc qemu-user-static             # runs images, also those for the other kind of machine
   binutils-x86-64-linux-gnu binutils-aarch64-linux-gnu git   # make images
-  mmdebstrap                                   # test/image-host/measure.ts: a root to compare with
+  mmdebstrap                                   # npm run bench -- images: a root to compare with
 )
 missing=()
 for package in "${packages[@]}"; do
