@@ -64,15 +64,19 @@ test('calls go on and changes are refused with a reason while the API is away; i
   } finally {
     await cluster.api.start()
   }
-  await eventually('the API is back', () => succeeds(provider.apply({ ...spec, envVars: { version: 'after' } })), 120_000)
-  await eventually('the new version', async () => await path.call('probe', '/version') === 'after', 120_000)
+  await eventually('the API is back', () => succeeds(provider.apply({ ...spec, annotations: { is: 'back' } })), 120_000)
+  assert.ok(path.changes.slice(changes).every(({ route }) => route?.endpoints.length === 1), 'there is always one to call')
+  // By another hand, so that it is the watch that tells; not waiting for Kubernetes' own controllers, which take minutes.
+  await cluster.kubectl('-n', 'openfaas-fn', 'scale', 'deployment', 'probe', '--replicas=0')
+  await eventually('the change is followed', () => path.route('probe')?.replicas === 0, 120_000)
 }, options)
 
 test('a second platform finds everything in the API, and its coming and going changes nothing', async () => {
   await using world = await openProviderWorld()
-  const { provider, path } = world
+  const { cluster, provider, path } = world
   await provider.apply(specOf('probe', { image: await world.makeImage('probe'), labels: { 'com.openfaas.scale.min': '2' } }))
   await path.ready('probe', 2)
+  await cluster.kubectl('-n', 'openfaas-fn', 'rollout', 'status', 'deployment', 'probe', '--timeout=120s')
   const changes = path.changes.length
   const second = await world.another()
   const seen: number[] = []
