@@ -131,11 +131,11 @@ async function createProvider(
   }
   // Whoever has no cluster does not pay for what speaks to one.
   const { createKubernetesProvider } = await import('./provider/kubernetes/provider.ts')
-  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443', HOSTNAME: hostname } = env
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env
   const { readImageDigest } = await import('./image/image-digest.ts')
   const registries = await createRegistriesOf(env, config, version)
   const provider = createKubernetesProvider({
-    kubeconfig, pod: host ? { host, port } : undefined, self: host && hostname, updateTimeoutMs, credentials, log,
+    kubeconfig, pod: host ? { host, port } : undefined, updateTimeoutMs, credentials, log,
     digestOf: (image) => readImageDigest(image, registries.open, log),
   })
   return {
