@@ -12,6 +12,9 @@ import { createStore, type Done } from './store.ts'
 /** The longest time a Node timer can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
+/** How long outcomes may gather while nobody waits for a sync: each one spares the card, and messages are taken meanwhile. */
+const GATHER_MS = 10
+
 type Received = { readonly message: readonly Request[] } | undefined
 
 export function serveStore(port: MessagePort, settings: StoreSettings, files: LogFiles): void {
@@ -19,6 +22,7 @@ export function serveStore(port: MessagePort, settings: StoreSettings, files: Lo
   let reports: Round['reports'][number][] = []
   let transfers: ArrayBuffer[] = []
   let timer: NodeJS.Timeout | undefined
+  let gathering: NodeJS.Timeout | undefined
   let cleaning: NodeJS.Immediate | undefined
   const store = createStore({
     files, ...settings, wallMs: Date.now, nowMs: () => performance.now(),
@@ -68,6 +72,12 @@ export function serveStore(port: MessagePort, settings: StoreSettings, files: Lo
     timer = waitMs === undefined ? undefined : setTimeout(finishRound, Math.min(Math.ceil(waitMs), MAX_TIMER_MS))
     cleaning ??= setImmediate(clean)
   }
+  const commit = (): void => {
+    clearTimeout(gathering)
+    gathering = undefined
+    store.commit()
+    finishRound()
+  }
   const clean = (): void => {
     cleaning = undefined
     const hasMore = store.clean()
@@ -99,8 +109,8 @@ export function serveStore(port: MessagePort, settings: StoreSettings, files: Lo
     }
     // Messages that were taken need not wait for the disk.
     if (answers.length > 0) send()
-    store.commit()
-    finishRound()
+    if (store.isUrgent() || !goesOn) commit()
+    else gathering ??= setTimeout(commit, GATHER_MS)
     if (!goesOn) close()
   })
 }

@@ -45,6 +45,8 @@ export type Store = {
   cancel(callId: string, done: Done<number>): void
   redrive(id: string, done: Done<void>): void
   removeDead(id: string, done: Done<void>): void
+  /** Somebody outside waits for what was staged. Outcomes alone may wait a little: nobody does, and one that is lost means one more try. */
+  isUrgent(): boolean
   /** Makes what was staged durable, and tells. */
   commit(): void
   take(lane: string, limits: { readonly count: number; readonly bytes: number }, leaseMs: number): readonly Delivery[]
@@ -180,6 +182,7 @@ export function createStore(deps: StoreDeps): Store {
       }
       const full = isFull(message.body.length)
       if (full !== undefined) return done(full, undefined)
+      coming.isUrgent = true
       if (key !== undefined) coming.keys.set(key, head.callId)
       stagePut(message, undefined, (error) => done(error, { callId: head.callId, isDuplicate: false }))
     },
@@ -202,13 +205,16 @@ export function createStore(deps: StoreDeps): Store {
       coming.touched.add(entry.seq)
       stagePut(callback, change, tell)
     },
+    isUrgent: () => coming.isUrgent,
     cancel(callId, done) {
+      coming.isUrgent = true
       const found = [...ledger.entries()].filter((entry) => entry.callId === callId && entry.state !== 'dead' && untouched(entry))
       if (found.length === 0) return done(undefined, 0)
       for (const { seq } of found.slice(1)) stageChange({ type: 'end', seq }, () => undefined)
       stageChange({ type: 'end', seq: found[0]?.seq ?? 0 }, (error) => done(error, found.length))
     },
     redrive(id, done) {
+      coming.isUrgent = true
       const entry = deadEntry(id)
       const full = isFull(entry.place.length)
       if (full !== undefined) return done(full, undefined)
@@ -217,6 +223,7 @@ export function createStore(deps: StoreDeps): Store {
       stageChange({ type: 'redrive', seq: entry.seq, sinceMs: wallMs() }, (error) => done(error, undefined))
     },
     removeDead(id, done) {
+      coming.isUrgent = true
       stageChange({ type: 'end', seq: deadEntry(id).seq }, (error) => done(error, undefined))
     },
     commit() {
@@ -275,6 +282,7 @@ export function createStore(deps: StoreDeps): Store {
 }
 
 type Coming = {
+  isUrgent: boolean
   count: number
   bytes: number
   dead: number
@@ -284,5 +292,5 @@ type Coming = {
 }
 
 function createComing(): Coming {
-  return { count: 0, bytes: 0, dead: 0, deadBytes: 0, keys: new Map(), touched: new Set() }
+  return { isUrgent: false, count: 0, bytes: 0, dead: 0, deadBytes: 0, keys: new Map(), touched: new Set() }
 }
