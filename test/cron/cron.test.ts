@@ -147,6 +147,18 @@ test('a run that a kill has cut off is shown as interrupted, and not repeated', 
   assert.deepEqual(times(world), ['10:00'])
 })
 
+test('a kill in the very moment in which a run begins does not double it', async () => {
+  const world = createSimulation([functionOf('f', { schedule: '0 * * * *' })], '2026-06-01T09:59:00Z')
+  world.callMs = () => MINUTE_MS
+  await world.start()
+  await world.pass(MINUTE_MS + 5)
+  assert.deepEqual(times(world), ['10:00'])
+  world.kill()
+  await world.start()
+  await world.pass(30 * SECOND_MS)
+  assert.deepEqual(times(world), ['10:00'])
+})
+
 test('how a run ended is known, and still is after a restart', async () => {
   const world = createSimulation([functionOf('f', { schedule: '0 * * * *' })], '2026-06-01T09:59:00Z')
   world.status = 500
