@@ -99,11 +99,17 @@ function isImageMade(io: Io, one: StackFunction): boolean {
   return false
 }
 
+/** Nothing goes while an image of the folder cannot be read: whoever pushes that one is told. */
 async function sweep(layout: Layout): Promise<void> {
   const needed = new Set<Digest>()
-  for (const image of (await layout.index()).manifests) {
-    const { blobs, manifests } = await readImageTree(layout, image)
-    for (const { digest } of [...blobs, ...manifests]) needed.add(digest)
+  try {
+    for (const image of (await layout.index()).manifests) {
+      const { blobs, manifests } = await readImageTree(layout, image)
+      for (const { digest } of [...blobs, ...manifests]) needed.add(digest)
+    }
+  } catch (error) {
+    if (error instanceof BrambleError) return
+    throw error
   }
   await layout.sweep(needed, new Date(Date.now() - SWEEP_AGE_MS))
 }

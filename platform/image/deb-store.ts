@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BrambleError, hasCode } from '../lib/errors.ts'
+import { BrambleError, hasCode, reasonOf } from '../lib/errors.ts'
 import { createApt } from './apt.ts'
 import type { LockedDeb } from './base-lock.ts'
 import { diskError } from './disk-error.ts'
@@ -37,9 +37,10 @@ export function createDebStore(folder: string, signal?: AbortSignal): DebStore {
       await mkdir(files, { recursive: true })
       drafts = await mkdtemp(join(folder, 'download-'))
       await aptFor(platform).download(missing, drafts).catch((cause: unknown) => {
+        if (signal?.aborted || (cause instanceof BrambleError && cause.code === 'UNSUPPORTED')) throw cause
         const names = missing.map(({ name, version }) => `${name}=${version}`).join(' ')
         throw new BrambleError('UNAVAILABLE', `the Debian packages of the base (${names}) cannot be had: ` +
-          `${cause instanceof Error ? cause.message : String(cause)}\nDebian keeps only the newest versions: ` +
+          `${reasonOf(cause)}\nDebian keeps only the newest versions: ` +
           '"bramble build --update-base" takes those; --base takes an image instead', { cause })
       })
       for (const name of await readdir(drafts)) {

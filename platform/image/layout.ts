@@ -131,7 +131,7 @@ export function createLayout(folder: string): Layout {
         const kept = manifests.filter(({ annotations }) => annotations?.[REFERENCE_ANNOTATION] !== reference)
         const index: Index = { schemaVersion: 2, mediaType: mediaTypes.index, manifests: [...kept, entry].sort(byReference) }
         await appear('the list of images', JSON.stringify(index, undefined, 2), place('index.json'))
-      })
+      }).catch((error: unknown) => { throw diskError(error, 'the list of images', folder) })
     },
     async blobs() {
       return (await namesIn(blobs)).map((name) => parseDigest(`sha256:${name}`, `the file ${name} in ${blobs}`))

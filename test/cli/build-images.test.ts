@@ -6,7 +6,7 @@ import { BASES_FOLDER, baseName } from '../../platform/image/base.ts'
 import { writeManifest } from '../../platform/image/image.ts'
 import { writeLayer } from '../../platform/image/layer.ts'
 import { createLayout } from '../../platform/image/layout.ts'
-import { supportedPlatforms } from '../../platform/image/oci.ts'
+import { digestOf, mediaTypes, supportedPlatforms } from '../../platform/image/oci.ts'
 import { cases, test } from '../kit.ts'
 import { createWorkplace, ROOT, type Workplace } from './bramble.ts'
 
@@ -50,7 +50,10 @@ test('images are made, told with their digest, and the same in another folder; f
   const layout = createLayout(join(first.folder, 'dist/images'))
   const { manifests } = await layout.index()
   assert.deepEqual(manifests.map(({ digest: one }) => one), [digest])
+  // An image that has been spoilt since is no reason not to make others.
+  await layout.tag('registry.local/team/gone:1.0', { mediaType: mediaTypes.index, digest: digestOf('gone'), size: 4 })
   const again = await first.bramble(['build'])
+  assert.equal(again.code, 0, again.stderr)
   assert.match(again.stderr, new RegExp(`${digest}.* \\(unchanged\\)`))
   await first.write({ 'hello/handler.ts': 'export default () => "other"\n' })
   assert.notEqual(await digestIn(first), digest)
