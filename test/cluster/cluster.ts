@@ -90,7 +90,8 @@ export async function cleanBeside(shared: string): Promise<void> {
   await commandOf(besideOf(shared))(['down'])
 }
 
-function besideOf(shared: string): string {
+/** The number of what a test starts beside cluster `shared`. */
+export function besideOf(shared = sharedNumber ?? ownNumber): string {
   return String((Number(shared) + BESIDE) % 10)
 }
 
