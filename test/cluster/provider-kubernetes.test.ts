@@ -108,6 +108,22 @@ test('a function says in words why it is not ready', async () => {
   assert.ok(cluster)
 }, options)
 
+test('a replica that says it is not ready gets no more calls, until it is again', async () => {
+  await using world = await openProviderWorld()
+  const { provider, path } = world
+  await provider.apply(specOf('probe', {
+    image: await world.makeImage('probe'),
+    annotations: { 'com.openfaas.ready.http.path': '/_/ready', 'com.openfaas.ready.http.periodSeconds': '1', 'com.openfaas.ready.http.failureThreshold': '1' },
+  }))
+  const [first] = await path.ready('probe')
+  assert.ok(first)
+  await world.cluster.kubectl('-n', 'openfaas-fn', 'rollout', 'status', 'deployment', 'probe', '--timeout=120s')
+  await ask(first, '/ready/off')
+  await eventually('it is out', () => path.endpoints('probe').length === 0)
+  await ask(first, '/ready/on')
+  assert.deepEqual(await path.ready('probe'), [first])
+}, options)
+
 test('a volume keeps what was written, over an update in which the old replica has ended before the new one starts', async () => {
   await using world = await openProviderWorld()
   const { provider, path } = world

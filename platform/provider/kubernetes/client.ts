@@ -9,7 +9,7 @@ import { FIELD_MANAGER } from './names.ts'
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>
 
 export type Client = {
-  get(path: string, query?: Query): Promise<unknown>
+  get(path: string, query?: Query, signal?: AbortSignal): Promise<unknown>
   create(path: string, body: unknown): Promise<unknown>
   /** Server-side apply: makes the object or sets the fields that are in it; fields of others stay. */
   apply(path: string, body: unknown): Promise<unknown>
@@ -77,10 +77,12 @@ export function createClient(connect: () => Promise<Connection>): Client {
     return attempt()
   }
 
-  const ask = async (method: string, path: string, query: Query, contentType?: string, body?: unknown): Promise<unknown> => {
-    const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
+  type Content = { readonly type: string; readonly body: unknown }
+
+  const ask = async (method: string, path: string, query: Query, content?: Content, signal?: AbortSignal): Promise<unknown> => {
+    const bytes = content && Buffer.from(JSON.stringify(content.body))
     const response = await begin(method, path + textOf(query), 'agent', {
-      timeout: REQUEST_TIMEOUT_MS, headers: contentType ? { 'content-type': contentType } : {},
+      timeout: REQUEST_TIMEOUT_MS, ...(signal ? { signal } : {}), headers: content ? { 'content-type': content.type } : {},
     }, bytes)
     const text = await readAll(response)
     const status = response.statusCode ?? 0
@@ -90,15 +92,18 @@ export function createClient(connect: () => Promise<Connection>): Client {
   }
 
   return {
-    get: (path, query = {}) => ask('GET', path, query),
-    create: (path, body) => ask('POST', path, { fieldManager: FIELD_MANAGER }, 'application/json', body),
-    post: (path, body) => ask('POST', path, {}, 'application/json', body),
-    apply: (path, body) => ask('PATCH', path, { fieldManager: FIELD_MANAGER, force: true }, 'application/apply-patch+yaml', body),
-    merge: (path, body) => ask('PATCH', path, { fieldManager: FIELD_MANAGER }, 'application/merge-patch+json', body),
-    remove: (path, { uid, graceSeconds } = {}) => ask('DELETE', path, {}, 'application/json', {
-      apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background',
-      ...(uid === undefined ? {} : { preconditions: { uid } }),
-      ...(graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds }),
+    get: (path, query = {}, signal) => ask('GET', path, query, undefined, signal),
+    create: (path, body) => ask('POST', path, { fieldManager: FIELD_MANAGER }, { type: 'application/json', body }),
+    post: (path, body) => ask('POST', path, {}, { type: 'application/json', body }),
+    apply: (path, body) => ask('PATCH', path, { fieldManager: FIELD_MANAGER, force: true }, { type: 'application/apply-patch+yaml', body }),
+    merge: (path, body) => ask('PATCH', path, { fieldManager: FIELD_MANAGER }, { type: 'application/merge-patch+json', body }),
+    remove: (path, { uid, graceSeconds } = {}) => ask('DELETE', path, {}, {
+      type: 'application/json',
+      body: {
+        apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background',
+        ...(uid === undefined ? {} : { preconditions: { uid } }),
+        ...(graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds }),
+      },
     }),
     async open(path, query, signal) {
       signal.throwIfAborted()

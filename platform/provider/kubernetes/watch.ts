@@ -71,14 +71,14 @@ export function createWatch<T extends ObjectView>(deps: WatchDeps<T>): Watched<T
     if (items.get(key)?.uid === uid) set(key, undefined)
   }
 
-  const list = async (): Promise<void> => {
+  const list = async (signal: AbortSignal): Promise<void> => {
     const seen = new Set<string>()
     let from: string | undefined
     let listed: string | undefined
     // A server that was restored from a backup counts from a smaller number: what it says is the newest all the same.
     const isRestored = (): boolean => versionOf(listed) < versionOf(lastVersion)
     do {
-      const page = await client.get(path, { ...query, limit: PAGE_ITEMS, continue: from })
+      const page = await client.get(path, { ...query, limit: PAGE_ITEMS, continue: from }, signal)
       listed ??= textAt(page, 'metadata', 'resourceVersion')
       for (const object of listAt(page, 'items')) {
         seen.add(viewObject(object)?.key ?? '')
@@ -124,7 +124,7 @@ export function createWatch<T extends ObjectView>(deps: WatchDeps<T>): Watched<T
       const beganAt = performance.now()
       try {
         if (version === undefined) {
-          await list()
+          await list(signal)
           isFilled = true
           if (failures > 0) log.info('the Kubernetes API is back', { failures })
           onFilled()
