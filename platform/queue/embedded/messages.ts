@@ -2,7 +2,8 @@
 import type { ErrorCode } from '../../lib/errors.ts'
 import type { Fields, Level } from '../../lib/log.ts'
 import type { LaneState } from '../queue.ts'
-import type { StoredMessage, StoredOutcome, StoreLimits } from './store.ts'
+import type { StoreLimits } from './coming.ts'
+import type { StoredMessage, StoredOutcome } from './store.ts'
 
 /** Handed to the thread when it begins. */
 export type StoreSettings = { readonly folder: string; readonly limits: StoreLimits }

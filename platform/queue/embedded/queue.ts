@@ -9,8 +9,9 @@ import { BrambleError, reasonOf } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import { serviceName } from '../../openfaas/names.ts'
 import type { Accepted, DeadLetter, Delivery, LaneState, NewMessage, Outcome, Queue } from '../queue.ts'
+import type { StoreLimits } from './coming.ts'
 import type { Question, Request, Round, StoreSettings } from './messages.ts'
-import type { StoredMessage, StoredOutcome, StoreLimits } from './store.ts'
+import type { StoredMessage, StoredOutcome } from './store.ts'
 
 export type EmbeddedQueueDeps = {
   readonly dataDir: string

@@ -8,23 +8,12 @@ import type { Fields, Level } from '../../lib/log.ts'
 import { serviceName } from '../../openfaas/names.ts'
 import type { Accepted, DeadLetter, Delivery, Head, LaneState, Outcome } from '../queue.ts'
 import { createCleaner } from './cleaner.ts'
+import { createComing, fullness, type StoreLimits } from './coming.ts'
 import { createKeys } from './keys.ts'
 import { createLedger, type Entry } from './ledger.ts'
 import type { LogFiles } from './log-files.ts'
 import { decodeRecord, encodeRecord, type Change, type LogRecord, type Put } from './records.ts'
 import { createSegments, SEGMENT_BYTES, type Place } from './segments.ts'
-
-export type StoreLimits = {
-  /** Messages that wait or are being delivered. */
-  readonly maxMessages: number
-  /** Their size on the disk. */
-  readonly maxBytes: number
-  /** Dead letters beyond these push the oldest out. */
-  readonly maxDead: number
-  readonly maxDeadBytes: number
-  readonly maxKeys: number
-  readonly segmentBytes?: number
-}
 
 /** A new message as the store takes it. */
 export type StoredMessage = { readonly head: Head; readonly body: Uint8Array; readonly delayMs: number; readonly key?: string }
@@ -136,12 +125,7 @@ export function createStore(deps: StoreDeps): Store {
   }
   const untouched = (entry: Entry | undefined): Entry | undefined =>
     entry === undefined || coming.touched.has(entry.seq) ? undefined : entry
-  const isFull = (bytes: number): BrambleError | undefined => {
-    const count = ledger.live.count + coming.count
-    if (count >= limits.maxMessages) return new BrambleError('BUSY', `the queue is full: ${count} calls wait, the most it takes (queue_max_messages); try again later`)
-    if (ledger.live.bytes + coming.bytes + bytes <= limits.maxBytes) return undefined
-    return new BrambleError('BUSY', `the queue is full: ${ledger.live.bytes} bytes wait, the most it takes is ${limits.maxBytes} (queue_max_bytes); try again later`)
-  }
+  const isFull = (bytes: number): BrambleError | undefined => fullness(ledger.live, coming, limits, bytes)
   /** Room for one more: those that died first go, not silently. */
   const makeRoomForDead = (bytes: number): void => {
     for (const oldest of ledger.deadEntries()) {
@@ -279,18 +263,4 @@ export function createStore(deps: StoreDeps): Store {
     changes: ledger.changes,
     clean: cleaner.step,
   }
-}
-
-type Coming = {
-  isUrgent: boolean
-  count: number
-  bytes: number
-  dead: number
-  deadBytes: number
-  readonly keys: Map<string, string>
-  readonly touched: Set<number>
-}
-
-function createComing(): Coming {
-  return { isUrgent: false, count: 0, bytes: 0, dead: 0, deadBytes: 0, keys: new Map(), touched: new Set() }
 }
