@@ -22,7 +22,7 @@ export const settings = {
   data_dir: setting('.bramble', word, 'folder of everything that must survive a restart'),
   functions_dir: setting('dist/functions', word, 'folder of the bundles: image `anything/NAME:TAG` is the folder `NAME` in it'),
   gateway_processes: setting('auto', processes,
-    'processes that forward calls; `0` does it in the one process there is, `auto` is 0 with `provider=local`, else half of the cores'),
+    'processes that forward calls; `0` and `auto` do it in the one process there is, `apart` leaves it to those who run `data-path.mjs`, where `auto` is half of the cores'),
   control_dir: setting('control', word, 'folder of the sockets between the control process and the data path, seen from `data_dir`'),
   basic_auth: setting('true', flag, 'whether `/system` asks for user and password'),
   secret_mount_path: setting('/run/secrets', word,
@@ -94,10 +94,9 @@ function count(text: string): number {
   return Number(text)
 }
 
-/** `undefined` leaves it to the program. */
-function processes(text: string): number | undefined {
-  if (text === 'auto') return undefined
-  if (!/^[0-9]{1,2}$/.test(text)) throw new Error('must be auto or a whole number from 0 to 99')
+function processes(text: string): number | 'auto' | 'apart' {
+  if (text === 'auto' || text === 'apart') return text
+  if (!/^[0-9]{1,2}$/.test(text)) throw new Error('must be auto, apart or a whole number from 0 to 99')
   return Number(text)
 }
 

@@ -14,7 +14,7 @@ const SHARE_OF_CORES = 0.5
 
 export async function dataPath(env: NodeJS.ProcessEnv): Promise<number> {
   return run(env, (config, log) => {
-    const count = config.gateway_processes ?? Math.ceil(availableParallelism() * SHARE_OF_CORES)
+    const count = typeof config.gateway_processes === 'number' ? config.gateway_processes : Math.ceil(availableParallelism() * SHARE_OF_CORES)
     const parts = createParts()
     const own = createRemoteDataPath({
       host: config.host, port: config.port,

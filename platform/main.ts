@@ -12,6 +12,7 @@ import { findCredentials, type FoundCredentials } from './gateway/credentials.ts
 import { createGateway, type Gateway } from './gateway/gateway.ts'
 import type { Version } from './gateway/system/info.ts'
 import type { Registries } from './image/registries.ts'
+import { createLead } from './lead.ts'
 import { systemClock } from './lib/clock.ts'
 import { alwaysLeader } from './lib/leader.ts'
 import type { Log } from './lib/log.ts'
@@ -42,15 +43,15 @@ export type MainOptions = {
 
 /** Runs until a signal has stopped everything. Answers the exit code; a second signal exits at once with 1. */
 export async function main(env: NodeJS.ProcessEnv, options: MainOptions): Promise<number> {
-  return run(env, async (config, log) => {
-    const platform = await createPlatform(env, config, options.version, log)
+  return run(env, async (config, log, signal) => {
+    const platform = await createPlatform(env, config, options.version, log, signal)
     return { parts: platform.parts, onReady: () => options.onReady?.(platform.running()) }
   })
 }
 
 type Platform = { readonly parts: ReturnType<typeof createParts>; readonly running: () => Running }
 
-async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: Version, log: Log): Promise<Platform> {
+async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: Version, log: Log, signal: AbortSignal): Promise<Platform> {
   const dataDir = resolve(config.data_dir)
   const credentials = config.basic_auth
     ? await findCredentials({ secretMountPath: config.secret_mount_path, dataDir })
@@ -81,9 +82,10 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
     provider, waker: wake, alert: createAlert({ provider }), credentials, host, port, version, log: gatewayLog,
     schedules: { list: cron.list, check: planJobs }, asyncCalls: asynchronous.calls, queue: asynchronous.admin,
   }
-  const processes = config.gateway_processes ?? 0
+  const isApart = config.gateway_processes === 'apart'
+  const processes = config.gateway_processes === 'auto' || isApart ? 0 : config.gateway_processes
   const folder = resolve(dataDir, config.control_dir)
-  const control = processes === 0
+  const control = processes === 0 && !isApart
     ? undefined
     : createControl({ ...shared, folder, readTimeoutMs: limits.readTimeoutMs, shutdownTimeoutMs: limits.shutdownTimeoutMs })
   const gateway: Gateway = control ?? createGateway({ ...shared, limits })
@@ -91,6 +93,7 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
     host: config.host, port: config.metrics_port, snapshot: gateway.snapshot, isReady: gateway.isReady,
   })
   parts.add('metrics', metrics)
+  if (control !== undefined) parts.add('lead', createLead({ path: join(folder, 'leader'), signal, log: gatewayLog }))
   parts.add('provider', provider)
   // Runs that end while the gateway drains are kept, too.
   parts.add('cron history', { start: () => ensureFolder(nodeFiles, dataDir, FOLDER_MODE), stop: history.stop })
@@ -98,7 +101,7 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
   parts.add('wake', wake)
   parts.add('scaler', scaler)
   parts.add('gateway', gateway)
-  if (control !== undefined) {
+  if (control !== undefined && !isApart) {
     const file = join(import.meta.dirname, `data-path${extname(import.meta.filename)}`)
     parts.add('data path', createChildren({ count: 1, file, env: () => ({ ...env, control_dir: folder }), log: gatewayLog }))
     parts.add('contact', { start: () => control.connected(), stop: async () => undefined })

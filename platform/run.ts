@@ -11,9 +11,14 @@ export type Program = {
   readonly onReady?: () => void | Promise<void>
 }
 
-/** Runs until a signal has stopped everything. Answers the exit code; a second signal exits at once with 1. */
-export async function run(env: NodeJS.ProcessEnv, create: (config: Config, log: Log) => Program | Promise<Program>): Promise<number> {
+/**
+ * Runs until a signal has stopped everything; `signal` fires with it, also while parts are starting. Answers the exit code;
+ * a second signal exits at once with 1.
+ */
+export async function run(env: NodeJS.ProcessEnv, create: (config: Config, log: Log, signal: AbortSignal) => Program | Promise<Program>): Promise<number> {
   const signals = listenForSignals()
+  const stopping = new AbortController()
+  void signals.first.then(() => stopping.abort())
   const write = (line: string): void => { process.stderr.write(line) }
   const isTerminal = process.stderr.isTTY === true && !env['NO_COLOR']
   let log = createLog({ write, isTerminal })
@@ -24,7 +29,7 @@ export async function run(env: NodeJS.ProcessEnv, create: (config: Config, log: 
       log.error('unhandled rejection', { error: error instanceof Error ? error.stack : String(error) })
       process.exit(1)
     })
-    const { parts, onReady } = await create(config, log)
+    const { parts, onReady } = await create(config, log, stopping.signal)
     await parts.start()
     try {
       await onReady?.()
@@ -35,6 +40,7 @@ export async function run(env: NodeJS.ProcessEnv, create: (config: Config, log: 
     }
     return 0
   } catch (error) {
+    if (stopping.signal.aborted) return 0
     log.error(reasonOf(error), error instanceof BrambleError ? {} : { stack: error instanceof Error ? error.stack : undefined })
     return 1
   } finally {

@@ -52,7 +52,7 @@ const homes: readonly Home[] = [
   {
     name: 'main',
     // The two programs of the platform, and what they share.
-    at: /^platform\/(?:main|data-path|run|children|async-calls)\.ts$/,
+    at: /^platform\/(?:main|data-path|run|children|async-calls|lead)\.ts$/,
     mayImport: [
       ...words, ...ports, 'config', 'metrics', 'provider/local', 'provider/kubernetes', 'queue/embedded',
       'queue/jetstream', 'queue/dispatch', 'scaler', 'cron', 'gateway', 'dashboard', 'stack', 'image',
