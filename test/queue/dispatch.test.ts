@@ -129,7 +129,7 @@ test('concurrency stays around what a function takes, and all calls are done', a
   await eventually('all are done', () => new Set(world.server.seen.map(({ headers }) => headers['x-call-id'])).size === 300 && isEmpty(world)(), 60_000)
   assert.ok(busy < 100, `${busy} refusals for 300 calls`)
   assert.deepEqual(await world.queue.dead.list({ limit: 1 }), [])
-})
+}, { timeoutMs: 90_000 })
 
 test('a flood of slow calls does not keep another function waiting', async () => {
   await using world = await open({ slow: taking(300), quick: taking(0) })
