@@ -92,7 +92,7 @@ export async function readTar(
     for await (const { header, body } of decoded) {
       const path = header.name.replace(/^(?:\.?\/)+/, '').replace(/\/+$/, '')
       if (path === '.' || !isWanted(path)) {
-        // Read to its end: cancelling a long body stops modern-tar 0.8.6 for good.
+        // Read to its end: cancelling a body may stop modern-tar 0.8.6 for good.
         await body.pipeTo(new WritableStream())
         continue
       }

@@ -72,11 +72,11 @@ test('an archive that is cut or no archive at all is named', async () => {
   }
 })
 
-test('long files that nobody wants do not stop the reading of what follows', async () => {
-  const long: TarEntry[] = ['a', 'b', 'd'].map((path) => ({ path, type: 'file', content: Buffer.alloc(3_000_000, path), mode: 0o644 }))
-  const archive = await buffer(tarBytes([...long, file('c')]))
-  const read = await readTar(pieces(archive), 'the archive', (path) => path === 'c')
-  assert.equal(read.map(({ path }) => path), ['c'])
+test('files that nobody wants do not stop the reading of what follows', async () => {
+  const names = Array.from({ length: 30 }, (_, index) => `file-${String(index).padStart(2, '0')}`)
+  const archive = await buffer(tarBytes(names.map((path) => ({ path, type: 'file', content: Buffer.alloc(2_000, path), mode: 0o644 }))))
+  const read = await readTar(pieces(archive), 'the archive', (path) => /[05]$/.test(path))
+  assert.equal(read.map(({ path }) => path), names.filter((path) => /[05]$/.test(path)))
 })
 
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
