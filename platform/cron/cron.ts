@@ -105,8 +105,9 @@ export function createCron({ provider, leader, history, call, clock, log }: Cron
     wasLeader = true
     const nowMs = clock.nowMs()
     if (nowMs - readMs >= READ_EVERY_MS || nowMs < readMs) {
-      await read(nowMs)
       readMs = nowMs
+      // While the provider cannot say what there is, what there was goes on.
+      await read(nowMs).catch((error: unknown) => log.warn('functions could not be listed', { error: reasonOf(error) }))
     }
     const hasGoneBack = nowMs < lookedMs - LONGEST_SLEEP_MS
     lookedMs = nowMs

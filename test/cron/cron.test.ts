@@ -197,6 +197,14 @@ test('a function whose annotations make no sense disturbs no other', async () =>
   assert.deepEqual(times(world), ['10:00'])
 })
 
+test('while the provider cannot be asked, what is known goes on', async () => {
+  const world = createSimulation([functionOf('f', { schedule: '*/10 * * * *' })], '2026-06-01T10:05:00Z')
+  await world.start()
+  world.isDown = true
+  await world.pass(20 * MINUTE_MS)
+  assert.deepEqual(times(world), ['10:10', '10:20'])
+})
+
 test('only the leader fires, and a new one goes on where the last one was', async () => {
   const world = createSimulation([functionOf('f', { schedule: '*/10 * * * *' })], '2026-06-01T10:05:00Z')
   await world.start()

@@ -16,6 +16,8 @@ export type Simulation = {
   status: number
   callMs: (name: string) => number
   isLeader: boolean
+  /** The provider cannot be asked. */
+  isDown: boolean
   nowMs(): number
   cron(): Cron
   start(): Promise<void>
@@ -83,7 +85,7 @@ export function createSimulation(specs: FunctionSpec[], start: string): Simulati
     const cron = createCron({
       provider: {
         namespaces: { list: async () => [{ name: 'openfaas-fn', labels: {}, annotations: {} }] },
-        list: async () => specs.map((spec) => ({ spec, replicas: 1, availableReplicas: 1, createdAt: new Date(0), conditions: [] })),
+        list: async () => world.isDown ? Promise.reject(new Error('the API is down')) : specs.map((spec) => ({ spec, replicas: 1, availableReplicas: 1, createdAt: new Date(0), conditions: [] })),
       },
       leader: { isLeader: () => world.isLeader }, history, call, clock, log,
     })
@@ -101,7 +103,7 @@ export function createSimulation(specs: FunctionSpec[], start: string): Simulati
   }
 
   const world: Simulation = {
-    made: [], specs, status: 200, callMs: () => 0, isLeader: true,
+    made: [], specs, status: 200, callMs: () => 0, isLeader: true, isDown: false,
     nowMs: () => shownMs,
     cron() {
       if (life === undefined) throw new Error('it is not running')
