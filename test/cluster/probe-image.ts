@@ -16,18 +16,29 @@ export async function pushProbe(cluster: Cluster, name: string, version?: string
   const folder = await mkdtemp(join(tmpdir(), 'bramble-probe-'))
   try {
     await writeBundle(folder, name, version)
-    return await pushProgram(cluster, `probes/${name}:1`, await readFile(join(folder, name, 'index.mjs')))
+    return await pushProgram(cluster, `probes/${name}:1`, {
+      files: new Map([['home/function/index.mjs', await readFile(join(folder, name, 'index.mjs'))]]),
+      command: ['/usr/bin/node', '/home/function/index.mjs'],
+      env: ['port=8080', 'secret_mount_path=/var/openfaas/secrets'],
+    })
   } finally {
     await rm(folder, { recursive: true })
   }
 }
 
-/** An image whose program is this ECMAScript module, on the cluster's Node image. */
-export async function pushProgram(cluster: Cluster, image: string, program: Uint8Array): Promise<string> {
+export type Program = {
+  readonly files: ReadonlyMap<string, Uint8Array>
+  readonly command: readonly string[]
+  readonly env: readonly string[]
+}
+
+/** An image with these files on the cluster's Node image. */
+export async function pushProgram(cluster: Cluster, image: string, { files, command, env }: Program): Promise<string> {
   const repository = image.replace(/:[^:]+$/, '')
   const registry = `http://${cluster.registry}/v2`
   const chunks: Uint8Array[] = []
-  for await (const chunk of tarBytes([{ path: 'home/function/index.mjs', type: 'file', content: program, mode: 0o644 }])) chunks.push(chunk)
+  const entries = [...files].map(([path, content]) => ({ path, type: 'file' as const, content, mode: 0o644 }))
+  for await (const chunk of tarBytes(entries)) chunks.push(chunk)
   const layer = Buffer.concat(chunks)
   const packed = gzipSync(layer)
 
@@ -36,8 +47,7 @@ export async function pushProgram(cluster: Cluster, image: string, program: Uint
   const config = Buffer.from(JSON.stringify({
     ...objectAt(baseConfig),
     config: {
-      ...objectAt(baseConfig, 'config'), Entrypoint: ['/usr/bin/node', '/home/function/index.mjs'],
-      Env: ['PATH=/usr/bin', 'port=8080', 'secret_mount_path=/var/openfaas/secrets'],
+      ...objectAt(baseConfig, 'config'), Entrypoint: command, Env: ['PATH=/usr/bin', ...env],
     },
     rootfs: { type: 'layers', diff_ids: [...listAt(baseConfig, 'rootfs', 'diff_ids'), digestOf(layer)] },
   }))
