@@ -73,7 +73,7 @@ export async function openProviderWorld(): Promise<ProviderWorld> {
 }
 
 /** Nothing is left of the test before; its pods need not end in peace. */
-async function clean(cluster: Cluster): Promise<void> {
+export async function clean(cluster: Cluster): Promise<void> {
   const others = listAt(await cluster.get('namespaces'), 'items')
     .filter((one) => textAt(one, 'metadata', 'annotations', 'openfaas') === '1').map((one) => textAt(one, 'metadata', 'name') ?? '')
   for (const namespace of others) {
