@@ -5,6 +5,7 @@ import { readFile, readdir, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { BrambleError } from '../../platform/lib/errors.ts'
+import type { Queue } from '../../platform/queue/queue.ts'
 import { eventually, test } from '../kit.ts'
 import { follow, laneOf, messageOf } from './contract.ts'
 import { openEmbedded } from './world.ts'
@@ -138,6 +139,34 @@ test('a thread that dies is started again, and has everything', async () => {
   await eventually('it is back', () => seen.of('one').due === 1)
   assert.deepEqual((await world.queue.take(laneOf('one'), ALL, LEASE_MS)).map(({ head }) => head.callId), ['kept'])
 })
+
+test('of two platforms on one folder the later one works, and every acknowledged call is there', async () => {
+  await using world = await openEmbedded({ limits: { segmentBytes: 2_000 } })
+  const acknowledged: string[] = []
+  let number = 0
+  const flood = async (queue: Queue): Promise<void> => {
+    // Until it is shut out.
+    for (;;) {
+      const callId = `call-${number++}`
+      const accepted = await queue.enqueue(messageOf('one', callId)).catch(() => undefined)
+      if (accepted === undefined) return
+      acknowledged.push(callId)
+    }
+  }
+  let queue = world.queue
+  for (let round = 0; round < 10; round++) {
+    const floods = Promise.all(Array.from({ length: 5 }, () => flood(queue)))
+    const before = acknowledged.length
+    await eventually('some are acknowledged', () => acknowledged.length > before + 20)
+    const later = world.another()
+    await later.start()
+    await floods
+    queue = later
+  }
+  const found = (await queue.take(laneOf('one'), { count: 1e6, bytes: Infinity }, LEASE_MS)).map(({ head }) => head.callId)
+  assert.deepEqual(acknowledged.filter((callId) => !found.includes(callId)), [])
+  assert.equal(found.length, new Set(found).size)
+}, SLOW)
 
 test('a folder that cannot be made is said at the start', async () => {
   await using world = await openEmbedded()

@@ -13,6 +13,8 @@ export type EmbeddedWorld = AsyncDisposable & {
   readonly dataDir: string
   readonly lines: Record<string, unknown>[]
   restart(): Promise<Queue>
+  /** One more on the same folder, not yet started; stopped in the end. */
+  another(): Queue
 }
 
 export type TemporaryFolder = AsyncDisposable & { readonly path: string }
@@ -31,6 +33,7 @@ export async function openEmbedded(more: Partial<EmbeddedQueueDeps> = {}): Promi
   const folder = await makeFolder()
   const { log, lines } = keepLog()
   const make = (): Queue => createEmbeddedQueue({ dataDir: join(folder.path, 'data'), log, ...more })
+  const others: Queue[] = []
   let queue = make()
   await queue.start()
   return {
@@ -41,8 +44,13 @@ export async function openEmbedded(more: Partial<EmbeddedQueueDeps> = {}): Promi
       await queue.start()
       return queue
     },
+    another() {
+      const other = make()
+      others.push(other)
+      return other
+    },
     async [Symbol.asyncDispose]() {
-      await queue.stop()
+      for (const one of [queue, ...others]) await one.stop()
       await folder[Symbol.asyncDispose]()
     },
   }

@@ -5,6 +5,7 @@
 import { reasonOf } from '../../lib/errors.ts'
 import type { Keys } from './keys.ts'
 import type { Entry, Ledger } from './ledger.ts'
+import type { Owner } from './owner.ts'
 import { decodeRecord, encodeRecord, type LogRecord, type Put } from './records.ts'
 import type { Segments } from './segments.ts'
 import type { Report } from './store.ts'
@@ -18,6 +19,7 @@ export type Cleaner = {
 
 export type CleanerDeps = {
   readonly segments: Segments
+  readonly owner: Owner
   readonly segmentBytes: number
   readonly ledger: Ledger
   readonly keys: Keys
@@ -81,6 +83,8 @@ export function createCleaner(deps: CleanerDeps): Cleaner {
       if (place !== undefined) ledger.move(entry, place)
     }
     for (const [, note] of notes) note.segment = places.at(-1)?.segment ?? note.segment
+    // What another one has read must stay where it lies.
+    deps.owner.check()
     segments.dropOldest()
   }
 

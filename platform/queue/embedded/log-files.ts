@@ -3,7 +3,7 @@
  * was not synced, or is slow. They block, for they run in a thread of their own. What `write`, `truncate`, `create`,
  * `makeFolder` and `remove` did may be lost in a power cut until `sync` or `syncFolder`.
  */
-import { closeSync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { hasCode } from '../../lib/errors.ts'
 
 export type LogFile = {
@@ -28,6 +28,7 @@ export type LogFiles = {
   create(path: string): LogFile
   open(path: string): LogFile
   remove(path: string): void
+  exists(path: string): boolean
 }
 
 /** Messages are the callers' business alone. */
@@ -54,6 +55,7 @@ export const nodeLogFiles: LogFiles = {
   create: (path) => fileOf(openSync(path, 'wx+', FILE_MODE)),
   open: (path) => fileOf(openSync(path, 'r+')),
   remove: (path) => unlinkSync(path),
+  exists: (path) => existsSync(path),
 }
 
 function fileOf(handle: number): LogFile {

@@ -27,6 +27,8 @@ export type Answer =
 
 /** One for each round of the thread. The first one says that the store is open. */
 export type Round = {
+  /** Another process owns the folder now: the thread ends and must not be started again. */
+  readonly isShutOut?: boolean
   readonly answers: readonly Answer[]
   readonly lanes: readonly LaneState[]
   readonly reports: readonly { readonly level: Level; readonly message: string; readonly fields: Fields }[]

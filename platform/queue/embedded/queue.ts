@@ -1,6 +1,6 @@
 /**
  * The queue on a disk of this machine: this side asks, a thread of its own owns the disk (serve-store.ts), so that an
- * fsync of seconds holds nobody up here. One owner per folder: whoever starts it holds the lock of `data_dir`.
+ * fsync of seconds holds nobody up here. One owner per folder: whoever starts last (owner.ts).
  */
 import { createHash } from 'node:crypto'
 import { extname, join } from 'node:path'
@@ -83,7 +83,8 @@ export function createEmbeddedQueue(deps: EmbeddedQueueDeps): Queue {
     else lanes.set(lane.name, lane)
     for (const listener of [...listeners]) listener(lane)
   }
-  const onRound = ({ answers, lanes, reports }: Round): void => {
+  const onRound = ({ isShutOut = false, answers, lanes, reports }: Round): void => {
+    if (isShutOut) isWanted = false
     for (const { level, message, fields } of reports) log[level](message, fields)
     for (const answer of answers) {
       const one = waiting.get(answer.number)
@@ -121,6 +122,7 @@ export function createEmbeddedQueue(deps: EmbeddedQueueDeps): Queue {
         worker = thread
         resolve()
       }
+      if (round.isShutOut) reason = 'another platform has taken it over'
       onRound(round)
     })
     thread.on('exit', () => {

@@ -3,8 +3,8 @@
  * answered survives a power cut. A file's name holds its number and the salt of its checksums.
  */
 import { randomBytes } from 'node:crypto'
-import { dirname, join } from 'node:path'
-import { BrambleError } from '../../lib/errors.ts'
+import { join } from 'node:path'
+import { BrambleError, hasCode } from '../../lib/errors.ts'
 import { frame, scanFrames, unframe } from './frames.ts'
 import type { LogFile, LogFiles } from './log-files.ts'
 
@@ -14,7 +14,7 @@ export type Place = { readonly segment: number; readonly offset: number; readonl
 export type Damage = { readonly file: string; readonly offset: number; readonly bytes: number; readonly kind: 'skipped' | 'cut' }
 
 export type Segments = {
-  /** Reads all there is, oldest first, cuts a torn end and makes the rest survive. */
+  /** Reads all there is in the folder, oldest first, cuts a torn end and makes the rest survive. */
   open(onRecord: (payload: Buffer, place: Place) => void, onDamage: (damage: Damage) => void): void
   close(): void
   /** Writes records, each of several parts, and syncs once: all of them are durable when it returns. Throws the disk's error. */
@@ -34,19 +34,27 @@ type Segment = { readonly number: number; readonly salt: number; readonly path: 
 export const SEGMENT_BYTES = 4 * 2 ** 20
 const fileName = /^([0-9]{12})-([0-9a-f]{8})\.log$/
 
-export function createSegments(deps: { readonly files: LogFiles; readonly folder: string; readonly segmentBytes: number }): Segments {
-  const { files, folder, segmentBytes } = deps
+export function createSegments(deps: { readonly files: LogFiles; readonly folder: string; readonly segmentBytes: number; readonly checkOwner: () => void }): Segments {
+  const { files, folder, segmentBytes, checkOwner } = deps
   const segments: Segment[] = []
   let lastNumber = 0
   /** The last one takes more records. */
   let isLastOpen = false
 
   const begin = (): Segment => {
-    const number = lastNumber + 1
+    const number = ++lastNumber
     const salt = randomBytes(4).readUInt32LE()
-    const path = join(folder, `${String(number).padStart(12, '0')}-${salt.toString(16).padStart(8, '0')}.log`)
+    const digits = String(number).padStart(12, '0')
+    const name = `${digits}-${salt.toString(16).padStart(8, '0')}.log`
+    const path = join(folder, name)
     const file = files.create(path)
-    lastNumber = number
+    if (files.names(folder).some((other) => other.startsWith(`${digits}-`) && other !== name)) {
+      // Two processes at once. The owner goes on behind the other one, whose records then count as older than its own.
+      file.close()
+      files.remove(path)
+      checkOwner()
+      return begin()
+    }
     const segment = { number, salt, path, file, size: 0 }
     segments.push(segment)
     files.syncFolder(folder)
@@ -73,24 +81,20 @@ export function createSegments(deps: { readonly files: LogFiles; readonly folder
 
   return {
     open(onRecord, onDamage) {
-      for (const path of [dirname(folder), folder]) {
-        files.makeFolder(path)
-        files.syncFolder(dirname(path))
-      }
       const found = files.names(folder).flatMap((name) => {
         const [, number, salt] = fileName.exec(name) ?? []
         return number === undefined || salt === undefined ? [] : [{ number: Number(number), salt: parseInt(salt, 16), path: join(folder, name) }]
       }).sort((a, b) => a.number - b.number)
       for (const one of found) {
-        const file = files.open(one.path)
-        segments.push({ ...one, file, size: file.size() })
+        const file = openIfThere(files, one.path)
+        if (file !== undefined) segments.push({ ...one, file, size: file.size() })
       }
       lastNumber = found.at(-1)?.number ?? 0
       for (const segment of segments) readSegment(segment, segment.number === lastNumber, onRecord, onDamage)
-      // A killed process may have left names and bytes unsynced: what was read here is believed, so it must stay.
+      // A killed process may have left bytes unsynced: what was read here is believed, so it must stay.
       segments.at(-1)?.file.sync()
-      files.syncFolder(folder)
-      isLastOpen = segments.length > 0
+      // Whoever wrote these may be alive and write once more: they are only read here.
+      isLastOpen = false
     },
     close() {
       for (const { file } of segments.splice(0)) file.close()
@@ -130,12 +134,22 @@ export function createSegments(deps: { readonly files: LogFiles; readonly folder
       const segment = segments[0]
       if (segment === undefined || segments.length < 2) throw new BrambleError('INTERNAL', 'the segment being written cannot be given back')
       // Before the next one goes: an old segment that came back after younger ones have gone would bring finished calls back.
-      files.remove(segment.path)
+      if (files.exists(segment.path)) files.remove(segment.path)
       files.syncFolder(folder)
       segments.shift()
       segment.file.close()
     },
     bytes,
+  }
+}
+
+/** The owner before may just have given it back, after all that counts in it was written again in a later one. */
+function openIfThere(files: LogFiles, path: string): LogFile | undefined {
+  try {
+    return files.open(path)
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error
+    return undefined
   }
 }
 

@@ -84,8 +84,20 @@ export function serveStore(port: MessagePort, settings: StoreSettings, files: Lo
     if (reports.length > 0) finishRound()
     if (hasMore) cleaning ??= setImmediate(clean)
   }
+  /** Who asked meanwhile is told by the end of the thread. */
+  const isShutOut = (): boolean => {
+    try {
+      store.checkOwner()
+      return false
+    } catch (error) {
+      reports.push({ level: 'error', message: 'the queue stops', fields: { error: reasonOf(error) } })
+      port.postMessage({ isShutOut: true, answers: [], lanes: [], reports } satisfies Round)
+      return true
+    }
+  }
   const close = (): void => {
     clearTimeout(timer)
+    clearTimeout(gathering)
     clearImmediate(cleaning)
     store.close()
     port.close()
@@ -99,6 +111,7 @@ export function serveStore(port: MessagePort, settings: StoreSettings, files: Lo
   port.on('message', (first: readonly Request[]) => {
     const round = [...first]
     for (let next: Received = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) round.push(...next.message)
+    if (isShutOut()) return close()
     let goesOn = true
     for (const request of round) {
       try {

@@ -3,6 +3,7 @@
  * then tells who asked. Everything blocks; nothing waits.
  */
 import { randomBytes } from 'node:crypto'
+import { dirname } from 'node:path'
 import { BrambleError, reasonOf } from '../../lib/errors.ts'
 import type { Fields, Level } from '../../lib/log.ts'
 import { serviceName } from '../../openfaas/names.ts'
@@ -12,6 +13,7 @@ import { createComing, fullness, type StoreLimits } from './coming.ts'
 import { createKeys } from './keys.ts'
 import { createLedger, type Entry } from './ledger.ts'
 import type { LogFiles } from './log-files.ts'
+import { createOwner } from './owner.ts'
 import { decodeRecord, encodeRecord, type Change, type LogRecord, type Put } from './records.ts'
 import { createSegments, SEGMENT_BYTES, type Place } from './segments.ts'
 
@@ -29,6 +31,8 @@ export type Done<T> = (error: BrambleError | undefined, value: T | undefined) =>
 export type Store = {
   open(): void
   close(): void
+  /** `CONFLICT` when another process has opened the same folder: this one may do nothing any more. */
+  checkOwner(): void
   enqueue(message: StoredMessage, done: Done<Accepted>): void
   settle(lease: string, outcome: StoredOutcome, done: Done<boolean>): void
   cancel(callId: string, done: Done<number>): void
@@ -66,16 +70,19 @@ type Staged = {
   readonly done: (error: BrambleError | undefined) => void
 }
 
+/** More than the owner before can give out in the moment before it notices: its last numbers are never ours. */
+const SEQ_GAP = 2 ** 20
 /** Enough that two starts hardly ever draw the same. */
 const EPOCH_BYTES = 4
 
 export function createStore(deps: StoreDeps): Store {
-  const { limits, wallMs, nowMs, report } = deps
+  const { files, folder, limits, wallMs, nowMs, report } = deps
   const segmentBytes = limits.segmentBytes ?? SEGMENT_BYTES
-  const segments = createSegments({ ...deps, segmentBytes })
+  const owner = createOwner({ files, folder })
+  const segments = createSegments({ ...deps, segmentBytes, checkOwner: owner.check })
   const ledger = createLedger(randomBytes(EPOCH_BYTES).toString('hex'))
   const keys = createKeys(limits)
-  const cleaner = createCleaner({ segments, segmentBytes, ledger, keys, wallMs, nowMs, report, nextSeq: () => nextSeq })
+  const cleaner = createCleaner({ segments, owner, segmentBytes, ledger, keys, wallMs, nowMs, report, nextSeq: () => nextSeq })
   let nextSeq = 1
   let staged: Staged[] = []
   /** What the staged changes will have done: later ones of the same batch must know. */
@@ -149,12 +156,22 @@ export function createStore(deps: StoreDeps): Store {
 
   return {
     open() {
+      for (const path of [dirname(folder), folder]) {
+        files.makeFolder(path)
+        files.syncFolder(dirname(path))
+      }
+      owner.begin()
       segments.open(replay, ({ file, offset, bytes, kind }) => {
         if (kind === 'cut') report('warn', 'the torn end of the queue was cut: it had not been acknowledged', { file, offset, bytes })
         else report('error', 'a damaged record of the queue was skipped: a call or its outcome is lost', { file, offset, bytes })
       })
+      nextSeq += SEQ_GAP
     },
-    close: () => segments.close(),
+    close() {
+      segments.close()
+      owner.end()
+    },
+    checkOwner: owner.check,
     enqueue(message, done) {
       const { key, head } = message
       const earlier = key === undefined ? undefined : keys.find(key, wallMs())
@@ -219,6 +236,7 @@ export function createStore(deps: StoreDeps): Store {
       let places: readonly Place[] = []
       try {
         places = segments.append(written)
+        owner.check()
       } catch (cause) {
         const reason = reasonOf(cause)
         report('error', 'the queue cannot be written', { error: reason })

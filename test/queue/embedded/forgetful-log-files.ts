@@ -107,6 +107,10 @@ export function createForgetfulDisk(initial?: ReadonlyMap<string, FolderNode>): 
         if (node === undefined) throw new Error(`there is no file ${path}`)
         return fileOf(path, node)
       },
+      exists(path) {
+        check()
+        return folderOf(dirname(path)).names.has(path.slice(dirname(path).length + 1))
+      },
       remove: (path) => step('remove', path, () => {
         const folder = folderOf(dirname(path))
         const name = path.slice(dirname(path).length + 1)

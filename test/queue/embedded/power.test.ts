@@ -197,7 +197,6 @@ const syncs: readonly { readonly name: string; readonly is: IgnoresSync; readonl
   { name: 'the data folder', is: ({ call, path }) => call === 'syncFolder' && path === '/data', sweep },
   { name: 'the folder above the data folder', is: ({ call, path }) => call === 'syncFolder' && path === '/', sweep },
   { name: 'the last segment at a start', is: ({ call }) => call === 'sync', sweep: sweepAfterKill },
-  { name: 'the folder at a start', is: ({ call, path }) => call === 'syncFolder' && path === FOLDER, sweep: sweepAfterKill },
   { name: 'the data folder at a start', is: ({ call, path }) => call === 'syncFolder' && path === '/data', sweep: sweepAfterKill },
   { name: 'the folder above at a start', is: ({ call, path }) => call === 'syncFolder' && path === '/', sweep: sweepAfterKill },
 ]

@@ -146,8 +146,8 @@ for (const kind of ['write', 'sync'] as const) {
 
 test('when no file can be made the caller is told, and it goes on later', () => {
   const world = bench()
-  world.fail.create = true
   const store = world.open()
+  world.fail.create = true
   assert.throws(() => enqueue(store, message('lost')), code('UNAVAILABLE'))
   world.fail.create = false
   enqueue(store, message('kept'))
@@ -209,6 +209,22 @@ test('the lease of an earlier start means nothing', () => {
   const next = world.open()
   assert.deepEqual(take(next), ['a'])
   assert.equal(ask(next, (done: Parameters<Store['settle']>[2]) => next.settle(early?.lease ?? '', { kind: 'done' }, done)), false)
+})
+
+test('whoever opens last owns the log: the other one acknowledges nothing more, and disturbs nothing', () => {
+  const world = bench({ segmentBytes: 300 })
+  const old = world.open()
+  for (let round = 0; round < 6; round++) enqueue(old, message(`old ${round}`))
+  const [finished] = old.take(LANE, { count: 1, bytes: 1 }, 1_000)
+  const next = world.open()
+  assert.throws(() => old.checkOwner(), code('CONFLICT'))
+  // What it still writes may be found by the next start, but counts as older than what the owner has written.
+  assert.throws(() => enqueue(old, message('late')), code('UNAVAILABLE'))
+  assert.throws(() => ask(old, (done: Parameters<Store['settle']>[2]) => old.settle(finished?.lease ?? '', { kind: 'retry', delayMs: 0 }, done)), code('UNAVAILABLE'))
+  assert.equal(old.clean(), false)
+  for (const { lease } of next.take(LANE, ALL, 1_000)) ask(next, (done: Parameters<Store['settle']>[2]) => next.settle(lease, { kind: 'done' }, done))
+  enqueue(next, message('new'))
+  assert.deepEqual(take(world.open()).filter((callId) => callId !== 'late'), ['new'])
 })
 
 test('numbers are not given out again after all has been given back', () => {
