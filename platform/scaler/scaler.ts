@@ -99,6 +99,12 @@ export function createScaler(deps: ScalerDeps): Part {
   const judge = (entry: Entry, load: FunctionLoad): void => {
     const { ref, route, policy } = entry
     if (policy.rule === 'fixed' && policy.zeroAfterMs === undefined) return
+    if (route.replicas === 0) {
+      // Asleep: only a call wakes it. What is counted from now on is what has woken it.
+      entry.window = [load]
+      entry.memory = undefined
+      return
+    }
     entry.window = look(entry.window, load)
     if (!leader.isLeader()) return void (entry.memory = undefined)
     const decision = decide(policy, {
