@@ -8,7 +8,7 @@ import { startRegistry } from './registry-server.ts'
 
 const USER = '12000'
 const foreign = hostPlatform.architecture === 'arm64' ? 'amd64' : 'arm64'
-const LIMIT = { timeoutMs: 170_000 }
+const LIMIT = { timeoutMs: 300_000 }
 
 test('images go through a registry with TLS and a password and run as nobody, with a root that nothing can write to', async () => {
   await using server = await startRegistry({ isTls: true, hasPassword: true })

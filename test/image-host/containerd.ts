@@ -47,7 +47,7 @@ export type Container = AsyncDisposable & {
 
 const execute = promisify(execFile)
 /** Under qemu, beside other tests. */
-const START_LIMIT_MS = 90_000
+const START_LIMIT_MS = 120_000
 /** Of Debian's qemu-user-static; what runs under it needs nothing registered with the kernel. */
 const emulators: Readonly<Record<string, string>> = { arm64: '/usr/bin/qemu-aarch64-static', amd64: '/usr/bin/qemu-x86_64-static' }
 /** Where an emulator is in a container. */

@@ -11,7 +11,7 @@ import { freePort } from './registry-server.ts'
 
 const root = join(import.meta.dirname, '../..')
 const USER = '12000'
-const LIMIT = { timeoutMs: 170_000 }
+const LIMIT = { timeoutMs: 300_000 }
 
 test('a machine without a way to a registry takes the images from one file', async () => {
   await using made = await buildImages('registry.invalid', ['hello', 'sqlite', '--archive', 'images.tar'])
