@@ -1,0 +1,76 @@
+/** The whole platform on a cluster as deploy.yml has it, but for its image and a registry without TLS. */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import { startText } from '../../platform/image/platform-image.ts'
+import { isObject, listAt, objectAt, textAt, type Json } from '../../platform/provider/kubernetes/json.ts'
+import { eventually } from '../kit.ts'
+import type { Cluster } from './cluster.ts'
+import { pushProgram } from './probe-image.ts'
+
+export type PlatformOnCluster = AsyncDisposable & {
+  readonly url: string
+  /** A call of the API with the right password, on a connection of its own. */
+  send(path: string, method: string, body?: object): Promise<Response>
+}
+
+const root = join(import.meta.dirname, '../..')
+const START_LIMIT_MS = 240_000
+const NODE_PORT = 31112
+
+/** `dist` is built; what an earlier test left is removed. */
+export async function deployPlatform(cluster: Cluster, { replicas = 1 }: { readonly replicas?: number } = {}): Promise<PlatformOnCluster> {
+  await removePlatform(cluster)
+  const image = await pushPlatform(cluster)
+  await cluster.kubectl('label', 'node', 'pi4', 'bramble/platform=true', '--overwrite')
+  const objects = parseAllDocuments(await readFile(join(root, 'platform/deploy.yml'), 'utf8')).map((one): unknown => one.toJS()).filter(isObject)
+  await cluster.apply(...objects.map((one) => (textAt(one, 'kind') === 'Deployment' ? adapted(one, cluster, image, replicas) : one)))
+  await rolledOut(cluster)
+  const secret = await eventually('the password is in its secret', async () => {
+    const data = objectAt(await cluster.get('secret', 'basic-auth', '-n', 'openfaas'), 'data')
+    return textAt(data, 'basic-auth-password')
+  })
+  const authorization = `Basic ${Buffer.from(`admin:${Buffer.from(secret, 'base64').toString()}`).toString('base64')}`
+  const url = `http://${cluster.node('pi4').address}:${NODE_PORT}`
+  // kube-proxy learns of the pod a little later.
+  await eventually('the door is open', async () => (await fetch(`${url}/healthz`).catch(() => undefined))?.status === 200)
+  return {
+    url,
+    send: (path, method, body) => fetch(url + path, {
+      method, headers: { authorization, connection: 'close' }, ...(body ? { body: JSON.stringify(body) } : {}),
+    }),
+    [Symbol.asyncDispose]: () => removePlatform(cluster),
+  }
+}
+
+export async function removePlatform(cluster: Cluster): Promise<void> {
+  for (const [kind, name] of [['deployment', 'gateway'], ['persistentvolumeclaim', 'bramble-data'], ['secret', 'basic-auth']] as const) {
+    await cluster.kubectl('-n', 'openfaas', 'delete', kind, name, '--ignore-not-found', '--wait=false').catch(() => '')
+  }
+  await cluster.kubectl('-n', 'openfaas', 'wait', '--for=delete', 'pod', '-l', 'app=gateway', '--timeout=120s')
+}
+
+export async function rolledOut(cluster: Cluster): Promise<void> {
+  await cluster.kubectl('-n', 'openfaas', 'rollout', 'status', 'deployment', 'gateway', `--timeout=${START_LIMIT_MS / 1000}s`).catch(async (error: unknown) => {
+    throw new Error(`${await cluster.kubectl('-n', 'openfaas', 'describe', 'pods', '-l', 'app=gateway')}\n${await cluster.kubectl('-n', 'openfaas', 'logs', '-l', 'app=gateway', '--all-containers', '--tail=50').catch(String)}`, { cause: error })
+  })
+}
+
+function adapted(deployment: Json, cluster: Cluster, image: string, replicas: number): Json {
+  const template = objectAt(deployment, 'spec', 'template')
+  const containers = listAt(template, 'spec', 'containers').filter(isObject).map((container) => ({
+    ...container, image, env: [...listAt(container, 'env'), { name: 'insecure_registries', value: cluster.registry }],
+  }))
+  const spec = { ...objectAt(template, 'spec'), containers }
+  return { ...deployment, spec: { ...objectAt(deployment, 'spec'), replicas, template: { ...template, spec } } }
+}
+
+async function pushPlatform(cluster: Cluster): Promise<string> {
+  const files = new Map<string, Uint8Array>([['home/bramble/index.mjs', Buffer.from(startText({ release: '0.0.0', sha: '0000000' }))]])
+  for (const name of await readdir(join(root, 'dist'))) {
+    if (name.endsWith('.mjs') && name !== 'bramble.mjs') files.set(`home/bramble/${name}`, await readFile(join(root, 'dist', name)))
+  }
+  return pushProgram(cluster, 'bramble/platform:test', {
+    files, command: ['/usr/bin/node', '--max-semi-space-size=2', '/home/bramble/index.mjs'], env: ['NODE_ENV=production', 'host=0.0.0.0'],
+  })
+}
