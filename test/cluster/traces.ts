@@ -11,15 +11,10 @@ export function tracesOf(number: string): string[] {
     ...linesOf('ip', ['route']).filter((line) => line.includes(` 10.47.${number}.`)).map((line) => `route ${line}`),
     ...readdirSync('/sys/fs/cgroup').filter((controller) => existsSync(join('/sys/fs/cgroup', controller, `bramble-cluster-${number}`)))
       .map((controller) => `cgroup of ${controller}`),
-    ...mounts().filter((line) => line.includes(folder)).map((line) => `mount ${line}`),
+    ...readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(`${folder}/`)).map((line) => `mount ${line}`),
     ...readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isOf(pid, number, folder)).map((pid) => `process ${pid}`),
     ...existsSync(folder) ? [`folder ${folder}`] : [],
   ]
-}
-
-/** Where file systems are mounted, as this process sees it. */
-export function mounts(): string[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ').slice(4, 5).join('')).sort()
 }
 
 function isOf(pid: string, number: string, folder: string): boolean {
