@@ -3,6 +3,8 @@ import type { Config } from './config.ts'
 import type { QueueAdmin } from './gateway/system/queue.ts'
 import type { Log } from './lib/log.ts'
 import type { Part } from './lib/parts.ts'
+import type { QueueSeries } from './metrics/exposition.ts'
+import { serviceName } from './openfaas/names.ts'
 import { defaultRetryPolicy, readRetryPolicy } from './openfaas/retry-policy.ts'
 import type { FunctionRef } from './openfaas/types.ts'
 import type { Provider } from './provider/provider.ts'
@@ -20,6 +22,7 @@ export type Asynchronous = {
   readonly dispatch: Part
   readonly calls: AsyncCalls
   readonly admin: QueueAdmin
+  series(): QueueSeries[]
   /** Calls of a function that are due or under way. */
   backlog(ref: FunctionRef): number
 }
@@ -53,6 +56,8 @@ export function createAsynchronous({ dataDir, provider, config, gatewayUrl, log 
     shutdownTimeoutMs: config.shutdown_timeout,
     callbackBodyBytes: CALLBACK_BODY_BYTES,
   })
+  const calls = createAsyncCalls({ queue, dispatch, callbacks, bodyLimitBytes: config.async_body_limit })
+  const submitted = new Map<string, number>()
   return {
     queue,
     dispatch: {
@@ -62,7 +67,19 @@ export function createAsynchronous({ dataDir, provider, config, gatewayUrl, log 
         close()
       },
     },
-    calls: createAsyncCalls({ queue, dispatch, callbacks, bodyLimitBytes: config.async_body_limit }),
+    calls: {
+      ...calls,
+      async accept(request) {
+        const accepted = await calls.accept(request)
+        const name = serviceName(request.ref)
+        if (!accepted.isDuplicate) submitted.set(name, (submitted.get(name) ?? 0) + 1)
+        return accepted
+      },
+    },
+    series: () => dispatch.snapshot().map(({ ref, pending, inFlight, dead, processed }) => {
+      const name = serviceName(ref)
+      return { name, pending, inFlight, dead, processed, submitted: submitted.get(name) ?? 0 }
+    }),
     admin: { dead: queue.dead, counts: () => dispatch.snapshot() },
     backlog: (ref) => dispatch.backlog(ref),
   }

@@ -90,7 +90,7 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
     : createControl({ ...shared, folder, readTimeoutMs: limits.readTimeoutMs, shutdownTimeoutMs: limits.shutdownTimeoutMs })
   const gateway: Gateway = control ?? createGateway({ ...shared, limits })
   const metrics = createMetricsServer({
-    host: config.host, port: config.metrics_port, snapshot: gateway.snapshot, isReady: gateway.isReady,
+    host: config.host, port: config.metrics_port, snapshot: () => ({ ...gateway.snapshot(), queues: asynchronous.series() }), isReady: gateway.isReady,
   })
   parts.add('metrics', metrics)
   if (control !== undefined) parts.add('lead', createLead({ path: join(folder, 'leader'), signal, log: gatewayLog }))

@@ -14,10 +14,25 @@ export type ServiceGauge = {
 
 export type SystemSeries = { readonly method: string; readonly path: string; readonly status: number; count: number; sumSeconds: number }
 
+/** Asynchronous calls of one function. */
+export type QueueSeries = {
+  /** `NAME.NAMESPACE` */
+  readonly name: string
+  readonly submitted: number
+  /** Due or under way. */
+  readonly pending: number
+  readonly inFlight: number
+  /** Given up and kept. */
+  readonly dead: number
+  /** Tries by status. */
+  readonly processed: ReadonlyMap<number, number>
+}
+
 export type Snapshot = {
   readonly functions: Iterable<FunctionSeries>
   readonly services: Iterable<ServiceGauge>
   readonly system: Iterable<SystemSeries>
+  readonly queues?: Iterable<QueueSeries>
   readonly process: { readonly cpuSeconds: number; readonly residentBytes: number; readonly startedAtSeconds: number }
 }
 
@@ -55,6 +70,22 @@ export function expose(snapshot: Snapshot): string {
   for (const one of services) lines.push(`gateway_service_count{${labels({ function_name: one.name })}} ${one.replicas}`)
   family(lines, 'gateway_service_ready_count', 'gauge', 'Replicas ready to answer')
   for (const one of services) lines.push(`gateway_service_ready_count{${labels({ function_name: one.name })}} ${one.ready}`)
+
+  const queues = [...snapshot.queues ?? []]
+  const queued = (name: string, type: string, help: string, valueOf: (one: QueueSeries) => number): void => {
+    family(lines, name, type, help)
+    for (const one of queues) lines.push(`${name}{${labels({ function_name: one.name })}} ${valueOf(one)}`)
+  }
+  if (snapshot.queues) {
+    queued('queue_worker_messages_submitted_total', 'counter', 'Asynchronous calls accepted', ({ submitted }) => submitted)
+    queued('queue_worker_pending_messages', 'gauge', 'Asynchronous calls that are due or under way', ({ pending }) => pending)
+    queued('queue_worker_function_invocation_inflight', 'gauge', 'Asynchronous calls under way', ({ inFlight }) => inFlight)
+    queued('queue_worker_dead_messages', 'gauge', 'Asynchronous calls given up and kept', ({ dead }) => dead)
+    family(lines, 'queue_worker_messages_processed_total', 'counter', 'Tries of asynchronous calls, by status code')
+    for (const { name, processed } of queues) {
+      for (const [code, count] of processed) lines.push(`queue_worker_messages_processed_total{${labels({ function_name: name, code })}} ${count}`)
+    }
+  }
 
   const system = [...snapshot.system]
   family(lines, 'http_requests_total', 'counter', 'Requests to the system API')

@@ -74,6 +74,10 @@ test('what fails for good is kept, shown, and tried again on demand', async () =
     const [one] = await dead()
     return one !== undefined && one.diedAt !== letter?.diedAt && one
   }, PATIENCE_MS)
+  const metrics = await (await fetch(`${platform.metricsUrl}/metrics`)).text()
+  assert.match(metrics, /queue_worker_messages_submitted_total\{function_name="throws\.openfaas-fn"\} 1\n/)
+  assert.match(metrics, /queue_worker_dead_messages\{function_name="throws\.openfaas-fn"\} 1\n/)
+  assert.match(metrics, /queue_worker_messages_processed_total\{function_name="throws\.openfaas-fn",code="500"\} 4\n/)
   await platform.request('DELETE', `/system/queue/dead/${again.id}`)
   assert.deepEqual(await dead(), [])
 }, LIMIT)
