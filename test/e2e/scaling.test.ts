@@ -10,7 +10,9 @@ import { eventually, test } from '../kit.ts'
 
 const STACK = join(import.meta.dirname, '../fixtures/functions/stack.yml')
 const LIMIT = { timeoutMs: 120_000 }
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 60_000
+/** Restarts come ever later: more than so many would take minutes. */
+const MOST_STARTS = 12
 
 const scale = (labels: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(labels).map(([name, value]) => [`com.openfaas.scale.${name}`, value]))
@@ -99,11 +101,10 @@ test('a function that cannot start answers all who wait with the reason, and is 
     assert.equal(status, 503)
     assert.match(text, /crash\.openfaas-fn cannot be started: .*exit/)
   }
-  const starts = (): number => fn.platform.output().match(/"message":"replica ended by itself"/g)?.length ?? 0
-  const before = starts()
   const again = await Promise.all(Array.from({ length: 200 }, () => fn.call()))
   assert.deepEqual(new Set(again.map(({ status }) => status)), new Set([503]))
-  assert.ok(starts() - before <= 2, `${starts() - before} starts for 200 calls`)
+  const starts = fn.platform.output().match(/"message":"replica ended by itself"/g)?.length ?? 0
+  assert.ok(starts <= MOST_STARTS, `${starts} starts for 250 calls`)
 }, LIMIT)
 
 test('more calls bring more replicas within seconds, and fewer calls fewer', async () => {
