@@ -28,7 +28,7 @@ test('a function is a Deployment with a Service that belongs to it', async () =>
   assert.equal(textAt(listAt(service, 'metadata', 'ownerReferences')[0], 'kind'), 'Deployment')
   await provider.remove(refOf('probe'))
   await eventually('the Service has gone too', async () =>
-    !await succeeds(cluster.kubectl('-n', 'openfaas-fn', 'get', 'service', 'probe')))
+    !await succeeds(cluster.kubectl('-n', 'openfaas-fn', 'get', 'service', 'probe')), 240_000)
 }, options)
 
 test('what a person has set in other fields stays, what the platform sets comes back', async () => {

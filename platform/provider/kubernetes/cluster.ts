@@ -168,6 +168,8 @@ export function createCluster(deps: ClusterDeps): Cluster {
     },
     async stop() {
       isOpen = false
+      for (const timer of retries.values()) clearTimeout(timer)
+      retries.clear()
       await namespaces.stop()
       await Promise.all([...rooms.keys()].map(closeRoom))
     },

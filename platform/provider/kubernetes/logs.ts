@@ -24,8 +24,6 @@ export type LogsDeps = {
 type Source = { readonly pod: PodView; readonly restarts: number; readonly instance: string }
 type InstanceLine = LogLine & { readonly instance: string }
 
-/** What one container may add to an answer; the kubelet keeps 10 MiB of each by default. */
-const MAX_BYTES = 4 * 2 ** 20
 /** What may wait for a slow reader of a followed log. */
 const MAX_QUEUED = 5_000
 /** A followed log may be silent for long; the connection's end is noticed otherwise. */
@@ -48,31 +46,29 @@ export function createLogs({ client, cluster, onChange, log }: LogsDeps): Logs {
   }
 
   /** A container that has not started has no log, one that is gone has none any more. */
-  const attempt = async (source: Source, body: () => Promise<void>): Promise<boolean> => {
+  async function* quietly(lines: AsyncGenerator<InstanceLine>, pod: PodView): AsyncGenerator<InstanceLine> {
     try {
-      await body()
-      return true
+      yield* lines
     } catch (error) {
-      if (!isApiError(error, 400) && !isApiError(error, 404)) {
-        log.debug('the log of a replica ended', { pod: source.pod.name, error: reasonOf(error) })
-      }
-      return false
+      if (isApiError(error, 400) || isApiError(error, 404)) return
+      log.debug('the log of a replica ended', { pod: pod.name, error: reasonOf(error) })
     }
   }
 
-  /** What is there now, in order. */
-  const history = async (query: LogQuery, signal: AbortSignal): Promise<InstanceLine[]> => {
+  /** What is there now, in order; `last` learns where each replica's lines end. */
+  async function* history(query: LogQuery, last: Map<string, LogLine>, signal: AbortSignal): AsyncGenerator<InstanceLine> {
     const { tail, since } = query
-    const lists = await Promise.all(sourcesOf(query).map(async (source) => {
-      const lines: InstanceLine[] = []
-      await attempt(source, async () => {
-        const more = { limitBytes: MAX_BYTES, sinceTime: wholeSecond(since), tailLines: tail !== undefined && tail > 0 ? tail : undefined }
-        for await (const line of linesFrom(source, more, signal)) if (!since || line.atMs >= since.getTime()) lines.push(line)
-      })
-      return lines
-    }))
-    const all = lists.flat().sort(byTime)
-    return tail !== undefined && tail > 0 ? all.slice(-tail) : all
+    const isShort = tail !== undefined && tail > 0
+    const more = { sinceTime: wholeSecond(since), tailLines: isShort ? tail : undefined }
+    const sources = sourcesOf(query).map((source) => quietly(linesFrom(source, more, signal), source.pod))
+    const ring: InstanceLine[] = []
+    for await (const line of inOrder(sources)) {
+      last.set(line.instance, line)
+      if (since && line.atMs < since.getTime()) continue
+      if (!isShort) yield line
+      else if (ring.push(line) > tail) ring.shift()
+    }
+    yield* ring
   }
 
   return {
@@ -83,7 +79,7 @@ export function createLogs({ client, cluster, onChange, log }: LogsDeps): Logs {
       }
       const messageOf = ({ instance, atMs, text }: InstanceLine): LogMessage => ({ name, namespace, instance, timestamp: new Date(atMs), text })
       if (!query.follow) {
-        for (const line of await history(query, signal)) yield messageOf(line)
+        for await (const line of history(query, new Map(), signal)) yield messageOf(line)
         return
       }
 
@@ -98,10 +94,10 @@ export function createLogs({ client, cluster, onChange, log }: LogsDeps): Logs {
         const { instance } = source
         if (following.has(instance)) return
         following.add(instance)
-        void attempt(source, async () => {
+        void (async () => {
           const from = last.get(instance)
           const sinceTime = wholeSecond(from ? new Date(from.atMs) : query.since)
-          for await (const line of linesFrom(source, { follow: true, sinceTime }, stop)) {
+          for await (const line of quietly(linesFrom(source, { follow: true, sinceTime }, stop), source.pod)) {
             const before = last.get(instance)
             if ((before && byTime(line, before) <= 0) || (query.since && line.atMs < query.since.getTime())) continue
             last.set(instance, line)
@@ -109,10 +105,9 @@ export function createLogs({ client, cluster, onChange, log }: LogsDeps): Logs {
             else leftOut++
             wake()
           }
-        }).then((isRead) => {
-          // Not started yet: the next change of the pod tries again.
-          if (!isRead) following.delete(instance)
-        })
+          // Not started yet, or cut off: the next change of the pod goes on after the last line.
+          following.delete(instance)
+        })()
       }
       const onAbort = (): void => wake()
       const unlisten = onChange((ref) => {
@@ -122,10 +117,7 @@ export function createLogs({ client, cluster, onChange, log }: LogsDeps): Logs {
       })
       stop.addEventListener('abort', onAbort)
       try {
-        for (const line of await history(query, stop)) {
-          last.set(line.instance, line)
-          yield messageOf(line)
-        }
+        for await (const line of history(query, last, stop)) yield messageOf(line)
         for (const source of sourcesOf(query)) follow(source)
         while (true) {
           for (const line of queue.splice(0)) yield messageOf(line)
@@ -142,6 +134,24 @@ export function createLogs({ client, cluster, onChange, log }: LogsDeps): Logs {
         stop.removeEventListener('abort', onAbort)
       }
     },
+  }
+}
+
+/** Of each only the next line is held, however long they are: the kubelets keep 10 MiB of each. */
+async function* inOrder(sources: readonly AsyncGenerator<InstanceLine>[]): AsyncGenerator<InstanceLine> {
+  const heads = await Promise.all(sources.map(async (source) => ({ source, next: await source.next() })))
+  try {
+    while (true) {
+      let first: (typeof heads)[number] | undefined
+      for (const head of heads) {
+        if (!head.next.done && (!first || first.next.done || byTime(head.next.value, first.next.value) < 0)) first = head
+      }
+      if (!first || first.next.done) return
+      yield first.next.value
+      first.next = await first.source.next()
+    }
+  } finally {
+    await Promise.all(sources.map((source) => source.return(undefined)))
   }
 }
 

@@ -47,7 +47,7 @@ export function podSpecOf({ spec, image, secrets, profiles, volume }: PodFacts):
       ports: [{ name: 'http', containerPort: FUNCTION_PORT, protocol: 'TCP' }],
       env: environmentOf(spec, shutdownSeconds),
       resources: mergeResources(resources, profiles),
-      ...probesOf(spec.annotations),
+      ...probesOf(spec),
       lifecycle: { preStop: { sleep: { seconds: preStopSeconds } } },
       // What it wrote last is in the pod's status then, when it ends by itself.
       terminationMessagePolicy: 'FallbackToLogsOnError',

@@ -54,8 +54,7 @@ export function createRotation({ cluster, prober, log }: { cluster: () => Cluste
     const life: Life = {
       restarts: pod.restarts,
       endpoint: { instance: instanceOf(pod), host, port: FUNCTION_PORT },
-      // Seen for the first time and called ready: the platform was started again, and asks nobody.
-      isServing: pod.isReady && found === undefined,
+      isServing: false,
       wasReady: false,
       wasContainerReady: false,
       wasRunning: false,
@@ -76,15 +75,18 @@ export function createRotation({ cluster, prober, log }: { cluster: () => Cluste
   const follow = (ref: FunctionRef, life: Life, pod: PodView, incarnation: string, path: string | undefined): void => {
     const hasFailed = (life.wasContainerReady && !pod.isContainerReady) || (life.wasRunning && !pod.isRunning)
     if (hasFailed) life.isServing = false
+    // The kubelet has asked: when the platform was started again, or when its own question is still under way. Before the
+    // next event, with which Kubernetes may take the old replica away.
+    else if (!life.wasReady && pod.isReady) life.isServing = true
     // Kubernetes has not heard of the node for a while, or has only just begun to listen again: we ask for ourselves.
     else if (life.isServing && life.wasReady && !pod.isReady) doubt(ref, life, path)
     life.wasReady = pod.isReady
     life.wasContainerReady = pod.isContainerReady
     life.wasRunning = pod.isRunning
-    if (!isCandidate(pod, incarnation) || !isWorthAsking(pod)) {
+    if (life.isServing || !isCandidate(pod, incarnation) || !isWorthAsking(pod)) {
       life.stopAsking?.()
       life.stopAsking = undefined
-    } else if (!life.isServing && !life.stopAsking) {
+    } else if (!life.stopAsking) {
       life.stopAsking = prober.watch({ host: life.endpoint.host, port: FUNCTION_PORT, path }, () => {
         life.stopAsking = undefined
         life.isServing = true

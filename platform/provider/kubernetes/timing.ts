@@ -11,7 +11,7 @@ export type Timing = {
 }
 
 /** What our template starts; an image that was made otherwise does not send it. */
-const TEMPLATE_PROCESS = 'node index.mjs'
+export const TEMPLATE_PROCESS = 'node index.mjs'
 /** The watchdogs' and our runtime's own default. */
 const DEFAULT_LONGEST_SECONDS = 30
 /** Every gateway has heard of it by then, one with a slow API server, too. */

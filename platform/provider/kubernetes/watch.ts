@@ -33,7 +33,8 @@ export type WatchDeps<T extends ObjectView> = {
   readonly log: Log
 }
 
-const PAGE_ITEMS = 500
+/** Each page is parsed as a whole: small ones keep the peak small. */
+const PAGE_ITEMS = 100
 /** The server ends a watch after this, and it is opened again from where it was. */
 const WATCH_SECONDS = 290
 /** Bookmarks come about every minute: a watch that is silent for longer is on a dead connection. */
@@ -73,6 +74,7 @@ export function createWatch<T extends ObjectView>(deps: WatchDeps<T>): Watched<T
 
   const list = async (signal: AbortSignal): Promise<void> => {
     const seen = new Set<string>()
+    const uids = new Set<string>()
     let from: string | undefined
     let listed: string | undefined
     // A server that was restored from a backup counts from a smaller number: what it says is the newest all the same.
@@ -81,13 +83,16 @@ export function createWatch<T extends ObjectView>(deps: WatchDeps<T>): Watched<T
       const page = await client.get(path, { ...query, limit: PAGE_ITEMS, continue: from }, signal)
       listed ??= textAt(page, 'metadata', 'resourceVersion')
       for (const object of listAt(page, 'items')) {
-        seen.add(viewObject(object)?.key ?? '')
+        const base = viewObject(object)
+        seen.add(base?.key ?? '')
+        uids.add(base?.uid ?? '')
         put(object, isRestored())
       }
       from = textAt(page, 'metadata', 'continue') || undefined
     } while (from !== undefined)
     // What a write of ours put here meanwhile is younger than the list.
     for (const [key, item] of items) if (!seen.has(key) && (isRestored() || item.version <= versionOf(listed))) set(key, undefined)
+    for (const uid of dropped) if (!uids.has(uid)) dropped.delete(uid)
     if (isRestored()) log.warn('the Kubernetes API counts from an earlier version: it was restored', { version: listed, before: lastVersion })
     version = listed ?? '0'
     lastVersion = version

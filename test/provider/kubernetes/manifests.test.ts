@@ -83,6 +83,8 @@ test('the kubelet asks for the health path unless annotations say otherwise', ()
   assert.deepEqual(made().container['readinessProbe'], {
     httpGet: { path: '/_/health', port: 8080, scheme: 'HTTP' }, initialDelaySeconds: 0, periodSeconds: 2, timeoutSeconds: 2, successThreshold: 1, failureThreshold: 3,
   })
+  assert.equal(textAt(objectAt(made(template).container, 'readinessProbe'), 'httpGet', 'path'), '/_/ready', 'our runtime says more')
+  assert.equal(textAt(objectAt(made(template).container, 'livenessProbe'), 'httpGet', 'path'), '/_/health')
   const { container } = made({ annotations: {
     'com.openfaas.health.http.path': '/live', 'com.openfaas.health.http.initialDelay': '90s', 'com.openfaas.health.http.failureThreshold': '7',
     'com.openfaas.ready.http.path': '/ready', 'com.openfaas.ready.http.periodSeconds': '5',
