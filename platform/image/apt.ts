@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { BrambleError } from '../lib/errors.ts'
 import type { LockedDeb } from './base-lock.ts'
 import { diskError } from './disk-error.ts'
+import { withFileLock } from './file-lock.ts'
 import { programOutput } from './program.ts'
 
 export type Apt = {
@@ -22,6 +23,9 @@ export type AptOptions = {
 
 const REMEDY = 'the base of images is made of Debian packages; use --base with an image instead, as in --base node:24-slim'
 
+/** Package lists and packages are some 15 MB: minutes over a bad line. */
+const PATIENCE_MS = 300_000
+
 export function createApt({ folder, architecture, signal }: AptOptions): Apt {
   const settings = [
     `Dir::State=${folder}`,
@@ -37,8 +41,9 @@ export function createApt({ folder, architecture, signal }: AptOptions): Apt {
     'Acquire::Retries=3',
   ].flatMap((setting) => ['-o', setting])
 
-  const apt = async (args: readonly string[], cwd: string): Promise<string> =>
-    programOutput('apt-get', ['-q', ...settings, ...args], { cwd, signal, remedy: REMEDY })
+  // apt itself does not wait for its lock: two builds at a time would fail.
+  const apt = (args: readonly string[], cwd: string): Promise<string> => withFileLock(join(folder, 'turn'),
+    () => programOutput('apt-get', ['-q', ...settings, ...args], { cwd, signal, remedy: REMEDY }), { patienceMs: PATIENCE_MS, signal })
 
   let updated: Promise<void> | undefined
   const update = (): Promise<void> => updated ??= (async () => {
