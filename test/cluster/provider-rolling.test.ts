@@ -7,13 +7,15 @@ import { refOf, specOf } from '../provider/spec-of.ts'
 import { openProviderWorld } from './provider-world.ts'
 
 const CALLS_PER_SECOND = 40
+/** Fewer than may wait for a replica at a time, for as long as that takes. */
+const HELD_PER_SECOND = 3
 /** Each call takes as long as a real one. */
 const CALL_MS = 300
 
 type Load = { readonly failures: string[]; count(): number; stop(): Promise<void> }
 
 /** Calls at a fixed rate, whatever becomes of them. */
-function startLoad(url: string): Load {
+function startLoad(url: string, perSecond = CALLS_PER_SECOND): Load {
   const failures: string[] = []
   const pending = new Set<Promise<void>>()
   let count = 0
@@ -23,7 +25,7 @@ function startLoad(url: string): Load {
       if (!answer.startsWith('200 ')) failures.push(`call ${number}: ${answer}`)
     }, (error: unknown) => { failures.push(`call ${number}: ${String(error)}`) }).finally(() => pending.delete(call))
     pending.add(call)
-  }, 1000 / CALLS_PER_SECOND)
+  }, 1000 / perSecond)
   return {
     failures,
     count: () => count,
@@ -75,6 +77,30 @@ test('no call fails while a function is updated, scaled down and up', async () =
     console.log(`${load.count()} calls, ${load.failures.length} failed`)
     assert.deepEqual(load.failures, [])
     assert.ok(cluster)
+  } finally {
+    await gateway.stop()
+  }
+}, { timeoutMs: 600_000 })
+
+test('no call fails while a function with a volume is handed over', async () => {
+  await using world = await openProviderWorld()
+  const { provider, path } = world
+  path.stop()
+  const spec = specOf('probe', { image: await world.makeImage('probe'), annotations: { 'bramble/volume': '/data' }, envVars: { version: 'one' } })
+  const gateway = createTestGateway(provider, 'none', { readyTimeoutMs: 60_000, upstreamTimeoutMs: 30_000 })
+  await gateway.start()
+  try {
+    await provider.apply(spec)
+    const url = `${gateway.url()}/function/probe/version?delay_ms=${CALL_MS}`
+    await eventually('it answers', async () => await post(url) === '200 one', 120_000)
+    const load = startLoad(url, HELD_PER_SECOND)
+    const beganMs = Date.now()
+    await provider.apply({ ...spec, envVars: { version: 'two' } })
+    await eventually('the second version', async () => await post(url) === '200 two', 120_000)
+    const heldMs = Date.now() - beganMs
+    await load.stop()
+    console.log(`${load.count()} calls, ${load.failures.length} failed; handed over after ${heldMs} ms`)
+    assert.deepEqual(load.failures, [])
   } finally {
     await gateway.stop()
   }

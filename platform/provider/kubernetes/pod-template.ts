@@ -4,7 +4,7 @@ import { FUNCTION_LABEL, FUNCTION_PORT, PRIORITY_CLASS, SECRETS_PATH, SERVICE_AC
 import { probesOf } from './pod-probes.ts'
 import { resourcesOf } from './pod-resources.ts'
 import type { Profile } from './profiles.ts'
-import { timingOf } from './timing.ts'
+import { timingOf, type Timing } from './timing.ts'
 
 export type SecretView = {
   readonly name: string
@@ -32,7 +32,8 @@ const TMP_SIZE = '64Mi'
 const SECRET_MODE = 0o444
 
 export function podSpecOf({ spec, image, secrets, profiles, volume }: PodFacts): object {
-  const { preStopSeconds, shutdownSeconds, graceSeconds } = timingOf(spec)
+  const timing = timingOf(spec, volume !== undefined)
+  const { preStopSeconds, graceSeconds } = timing
   const mounted = secrets.filter(({ isForPulling }) => !isForPulling)
   const pulling = secrets.filter(({ isForPulling }) => isForPulling)
   const secretsVolume = `${spec.name.slice(0, 40)}-projected-secrets`
@@ -45,7 +46,7 @@ export function podSpecOf({ spec, image, secrets, profiles, volume }: PodFacts):
       image,
       imagePullPolicy: pullPolicyOf(image),
       ports: [{ name: 'http', containerPort: FUNCTION_PORT, protocol: 'TCP' }],
-      env: environmentOf(spec, shutdownSeconds),
+      env: environmentOf(spec, timing),
       resources: mergeResources(resources, profiles),
       ...probesOf(spec),
       lifecycle: { preStop: { sleep: { seconds: preStopSeconds } } },
@@ -109,12 +110,13 @@ export function pullPolicyOf(image: string): 'Always' | 'IfNotPresent' {
   return tag === undefined || tag === 'latest' ? 'Always' : 'IfNotPresent'
 }
 
-function environmentOf(spec: FunctionSpec, shutdownSeconds: number | undefined): readonly object[] {
+function environmentOf(spec: FunctionSpec, { shutdownSeconds, acceptMs }: Timing): readonly object[] {
   const all: Record<string, string> = {
     OPENFAAS_NAME: spec.name,
     OPENFAAS_NAMESPACE: spec.namespace,
     ...(spec.envProcess ? { fprocess: spec.envProcess } : {}),
     ...(shutdownSeconds === undefined ? {} : { shutdown_timeout: `${shutdownSeconds}s` }),
+    ...(acceptMs === undefined ? {} : { shutdown_grace: `${acceptMs}ms` }),
     ...spec.envVars,
   }
   return Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => ({ name, value: literal(value) }))

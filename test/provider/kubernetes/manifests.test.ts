@@ -63,6 +63,8 @@ cases('its end is timed by its time limits:', [
   { name: 'nonsense and no limit are the default', more: { envVars: { exec_timeout: 'soon', write_timeout: '0' } }, preStop: 30, grace: 40 },
   { name: 'our runtime is told soon, and finishes its calls', more: template, preStop: 5, grace: 46, shutdown: '31s' },
   { name: 'its longest call counts', more: { ...template, envVars: { exec_timeout: '2m' } }, preStop: 5, grace: 136, shutdown: '121s' },
+  { name: 'with a volume callers wait for the next one, so it is told at once', more: { ...template, annotations: { 'bramble/volume': '/data' } }, preStop: 1, grace: 42, shutdown: '31s' },
+  { name: 'with a volume nobody is waited for longer than callers are held', more: { annotations: { 'bramble/volume': '/data' } }, preStop: 5, grace: 15 },
   { name: 'its own limit counts more', more: { ...template, envVars: { exec_timeout: '2m', shutdown_timeout: '10s' } }, preStop: 5, grace: 25, shutdown: '10s' },
 ] as readonly { name: string; more: Partial<FunctionSpec>; preStop: number; grace: number; shutdown?: string }[], ({ more, preStop, grace, shutdown }) => {
   const { pod, container } = made(more)
