@@ -18,13 +18,22 @@ const root = join(import.meta.dirname, '../..')
 const START_LIMIT_MS = 240_000
 const NODE_PORT = 31112
 
+export type PlatformOptions = {
+  readonly replicas?: number
+  /** Time limits for calls that take so long, where deploy.yml's own are too short. */
+  readonly longestCallSeconds?: number
+}
+
+/** What deploy.yml leaves between `shutdown_timeout` and the end of the pod: the pause before it, and the exit. */
+const GRACE_SECONDS = 30
+
 /** `dist` is built; what an earlier test left is removed. */
-export async function deployPlatform(cluster: Cluster, { replicas = 1 }: { readonly replicas?: number } = {}): Promise<PlatformOnCluster> {
+export async function deployPlatform(cluster: Cluster, options: PlatformOptions = {}): Promise<PlatformOnCluster> {
   await removePlatform(cluster)
   const image = await pushPlatform(cluster)
   await cluster.kubectl('label', 'node', 'pi4', 'bramble/platform=true', '--overwrite')
   const objects = parseAllDocuments(await readFile(join(root, 'platform/deploy.yml'), 'utf8')).map((one): unknown => one.toJS()).filter(isObject)
-  await cluster.apply(...objects.map((one) => (textAt(one, 'kind') === 'Deployment' ? adapted(one, cluster, image, replicas) : one)))
+  await cluster.apply(...objects.map((one) => (textAt(one, 'kind') === 'Deployment' ? adapted(one, cluster, image, options) : one)))
   await rolledOut(cluster)
   const secret = await eventually('the password is in its secret', async () => {
     const data = objectAt(await cluster.get('secret', 'basic-auth', '-n', 'openfaas'), 'data')
@@ -56,12 +65,14 @@ export async function rolledOut(cluster: Cluster): Promise<void> {
   })
 }
 
-function adapted(deployment: Json, cluster: Cluster, image: string, replicas: number): Json {
+function adapted(deployment: Json, cluster: Cluster, image: string, { replicas = 1, longestCallSeconds }: PlatformOptions): Json {
+  const limits = longestCallSeconds === undefined ? [] : ['upstream_timeout', 'shutdown_timeout'].map((name) => ({ name, value: `${longestCallSeconds}s` }))
+  const grace = longestCallSeconds === undefined ? {} : { terminationGracePeriodSeconds: longestCallSeconds + GRACE_SECONDS }
   const template = objectAt(deployment, 'spec', 'template')
   const containers = listAt(template, 'spec', 'containers').filter(isObject).map((container) => ({
-    ...container, image, env: [...listAt(container, 'env'), { name: 'insecure_registries', value: cluster.registry }],
+    ...container, image, env: [...listAt(container, 'env'), { name: 'insecure_registries', value: cluster.registry }, ...limits],
   }))
-  const spec = { ...objectAt(template, 'spec'), containers }
+  const spec = { ...objectAt(template, 'spec'), ...grace, containers }
   return { ...deployment, spec: { ...objectAt(deployment, 'spec'), replicas, template: { ...template, spec } } }
 }
 
