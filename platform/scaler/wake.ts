@@ -72,10 +72,16 @@ export function createWake({ provider, log, nowMs = () => performance.now() }: W
   const becomesReady = async (ref: FunctionRef, key: string): Promise<void> => {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     let loopingSinceMs: number | undefined
+    // A provider may know later than it has acted: until it does, 0 means nothing.
+    let isAwake = false
+    const isAsleepAgain = (replicas: number): boolean => {
+      isAwake ||= replicas > 0
+      return isAwake && replicas === 0
+    }
     const sinceMs = nowMs()
     const look = async (): Promise<void> => {
       const status = await find(ref)
-      if (status.availableReplicas > 0 || status.replicas === 0 || nowMs() - sinceMs >= WATCH_MS) return resolve()
+      if (status.availableReplicas > 0 || isAsleepAgain(status.replicas) || nowMs() - sinceMs >= WATCH_MS) return resolve()
       const loop = status.conditions.find(({ reason }) => reason === 'CrashLoop')
       loopingSinceMs = loop && (loopingSinceMs ?? nowMs())
       if (loop && nowMs() - (loopingSinceMs ?? nowMs()) >= LOOP_PATIENCE_MS) reject(new Error(loop.message))
@@ -83,7 +89,7 @@ export function createWake({ provider, log, nowMs = () => performance.now() }: W
     watchers.set(key, {
       tell({ route }) {
         if (route === undefined) reject(new BrambleError('NOT_FOUND', `function ${key} was removed`))
-        else if (route.endpoints.length > 0 || route.replicas === 0) resolve()
+        else if (route.endpoints.length > 0 || isAsleepAgain(route.replicas)) resolve()
       },
       cancel: reject,
     })

@@ -119,6 +119,14 @@ test('a function that takes long is not watched for ever: who still waits asks a
   assert.equal(world.scalings(), 1)
 })
 
+test('a function that is put to sleep again while it is woken is no failure', async () => {
+  await using world = await start()
+  const woken = world.wake.wake(REF)
+  await eventually('it was scaled', async () => await replicasOf(world) === 1)
+  await world.provider.scale(REF, 0)
+  await woken
+})
+
 test('a function that is removed while it is woken, or was never there, is not found', async () => {
   await using world = await start()
   const woken = assert.rejects(world.wake.wake(REF), { code: 'NOT_FOUND' })
