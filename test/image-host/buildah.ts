@@ -8,13 +8,12 @@ import { hostPlatform } from './own-bases.ts'
 import type { RegistryServer } from './registry-server.ts'
 
 export type Buildah = AsyncDisposable & {
-  /** Runs a command of it, in a folder, and gives its output. */
-  run(args: readonly string[], cwd?: string): Promise<string>
   /**
    * Builds a context for each of these architectures, and pushes the result as one image. This machine's npm settings are there
    * while it builds, and not in what it makes.
    */
   publish(image: string, context: string, options: PublishOptions): Promise<void>
+  /** That goes with it, for a test's own files. */
   readonly folder: string
 }
 
@@ -36,34 +35,28 @@ export async function createBuildah(server: RegistryServer): Promise<Buildah> {
   await copyFile(server.caFile, join(certificates, 'ca.crt'))
   const storage = ['--root', join(folder, 'storage'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs']
   const access = ['--cert-dir', certificates, '--authfile', server.authFile]
-  const reaching = new Set(['build', 'from', 'pull', 'push', 'manifest push'])
   const env = { ...process.env, TMPDIR: folder, BUILDAH_ISOLATION: 'chroot' }
 
-  const run = async (args: readonly string[], cwd = folder): Promise<string> => {
-    const [command = '', ...rest] = args
-    const words = command.split(' ')
-    const { stdout } = await execute('buildah', [...storage, ...words, ...(reaching.has(command) ? access : []), ...rest], {
-      cwd, env, maxBuffer: MAX_OUTPUT_BYTES,
-    })
-    return stdout.trim()
+  const buildah = async (args: readonly string[], cwd = folder): Promise<void> => {
+    await execute('buildah', [...storage, ...args], { cwd, env, maxBuffer: MAX_OUTPUT_BYTES })
   }
 
   const npm = await npmOptions(folder)
   return {
-    run, folder,
+    folder,
     async publish(image, context, { architectures, buildArguments, dockerfile = 'Dockerfile' }) {
       for (const architecture of architectures) {
         // Docker's BuildKit sets these two by itself; this version of buildah has to be told.
         const platforms = { BUILDPLATFORM: `linux/${hostPlatform.architecture}`, TARGETPLATFORM: `linux/${architecture}` }
-        await run([
-          'build', '--platform', `linux/${architecture}`, ...npm, '--file', dockerfile, '--manifest', image,
+        await buildah([
+          'build', ...access, '--platform', `linux/${architecture}`, ...npm, '--file', dockerfile, '--manifest', image,
           ...Object.entries({ ...platforms, ...buildArguments }).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]), '.',
         ], context)
       }
-      await run(['manifest push', '--all', image, `docker://${image}`])
+      await buildah(['manifest', 'push', ...access, '--all', image, `docker://${image}`])
     },
     async [Symbol.asyncDispose]() {
-      await run(['rm', '--all'])
+      await buildah(['rm', '--all'])
       await rm(folder, { recursive: true, force: true })
     },
   }

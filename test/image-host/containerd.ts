@@ -19,7 +19,7 @@ export type Containerd = AsyncDisposable & {
   pull(server: RegistryServer, image: string, architecture: string): Promise<void>
   /** The images of an archive, for this machine. */
   import(file: string): Promise<void>
-  /** As a user of the image's and with a root that nothing can write to; answers when it is ready. */
+  /** As the image's user, and with a root that nothing can write to; answers when it is ready. */
   run(image: string, options?: ContainerOptions): Promise<Container>
   /** What an image answers to one call. */
   answer(image: string, path: string): Promise<string>
@@ -53,14 +53,18 @@ const emulators: Readonly<Record<string, string>> = { arm64: '/usr/bin/qemu-aarc
 /** Where an emulator is in a container. */
 const EMULATOR = '/qemu'
 /** Started by us, with nothing of Kubernetes and nothing outside of its folder. */
-const unusedPlugins = ['io.containerd.grpc.v1.cri', 'io.containerd.internal.v1.opt', 'io.containerd.tracing.processor.v1.otlp', 'io.containerd.internal.v1.tracing']
+const unusedPlugins = [
+  'io.containerd.grpc.v1.cri', 'io.containerd.internal.v1.opt', 'io.containerd.internal.v1.tracing', 'io.containerd.tracing.processor.v1.otlp',
+]
 
 export async function startContainerd(): Promise<Containerd> {
   const folder = await mkdtemp(join(tmpdir(), 'bramble-containerd-'))
   const at = (name: string): string => join(folder, name)
   const quoted = (value: string | readonly string[]): string => JSON.stringify(value)
-  await writeFile(at('config.toml'), `version = 2\nroot = ${quoted(at('root'))}\nstate = ${quoted(at('state'))}\ndisabled_plugins = ${quoted(unusedPlugins)}\n` +
-    `[grpc]\naddress = ${quoted(at('socket'))}\n[ttrpc]\naddress = ${quoted(at('ttrpc'))}\n`)
+  await writeFile(at('config.toml'), [
+    'version = 2', `root = ${quoted(at('root'))}`, `state = ${quoted(at('state'))}`, `disabled_plugins = ${quoted(unusedPlugins)}`,
+    '[grpc]', `address = ${quoted(at('socket'))}`, '[ttrpc]', `address = ${quoted(at('ttrpc'))}`,
+  ].join('\n'))
   const daemon = spawn('containerd', ['--config', at('config.toml')], { stdio: ['ignore', 'pipe', 'pipe'] })
   let log = ''
   for (const stream of [daemon.stdout, daemon.stderr]) stream.on('data', (chunk: Buffer) => { log += chunk.toString() })
