@@ -82,7 +82,8 @@ export function createCron({ provider, leader, history, call, clock, log }: Cron
 
   const open = (job: Job, nowMs: number): Entry => {
     const known = history.get(job.id)
-    const { doneMs, anchorMs } = known ?? { anchorMs: nowMs, doneMs: nowMs }
+    // On the second, as the cron connector counts intervals.
+    const { doneMs, anchorMs } = known ?? { anchorMs: Math.floor(nowMs / 1_000) * 1_000, doneMs: nowMs }
     if (known === undefined) history.note({ id: job.id, anchorMs, doneMs })
     return { job, runner: createRunner({ job, history, call, nowMs: clock.nowMs, log }), anchorMs, doneMs, nextMs: -Infinity }
   }
