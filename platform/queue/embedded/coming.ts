@@ -20,6 +20,8 @@ export type Coming = {
   bytes: number
   dead: number
   deadBytes: number
+  /** On the disk as the batch began; asked for once. */
+  freeBytes: number | undefined
   /** Idempotency keys and the call ids they will mean. */
   readonly keys: Map<string, string>
   /** Messages whose state changes: they take no second change. */
@@ -27,7 +29,7 @@ export type Coming = {
 }
 
 export function createComing(): Coming {
-  return { isUrgent: false, count: 0, bytes: 0, dead: 0, deadBytes: 0, keys: new Map(), touched: new Set() }
+  return { isUrgent: false, count: 0, bytes: 0, dead: 0, deadBytes: 0, freeBytes: undefined, keys: new Map(), touched: new Set() }
 }
 
 /** Why a message of so many bytes more does not fit; `undefined` when it does. */

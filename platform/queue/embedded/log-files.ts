@@ -3,7 +3,7 @@
  * was not synced, or is slow. They block, for they run in a thread of their own. What `write`, `truncate`, `create`,
  * `makeFolder` and `remove` did may be lost in a power cut until `sync` or `syncFolder`.
  */
-import { closeSync, existsSync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fdatasyncSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readdirSync, readSync, statfsSync, unlinkSync, writeSync } from 'node:fs'
 import { hasCode } from '../../lib/errors.ts'
 
 export type LogFile = {
@@ -29,6 +29,8 @@ export type LogFiles = {
   open(path: string): LogFile
   remove(path: string): void
   exists(path: string): boolean
+  /** What the disk of a folder still takes; Infinity where it does not say. */
+  freeBytes(folder: string): number
 }
 
 /** Messages are the callers' business alone. */
@@ -56,6 +58,10 @@ export const nodeLogFiles: LogFiles = {
   open: (path) => fileOf(openSync(path, 'r+')),
   remove: (path) => unlinkSync(path),
   exists: (path) => existsSync(path),
+  freeBytes(folder) {
+    const { blocks, bavail, bsize } = statfsSync(folder)
+    return blocks === 0 ? Infinity : bavail * bsize
+  },
 }
 
 function fileOf(handle: number): LogFile {

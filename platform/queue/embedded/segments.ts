@@ -57,9 +57,32 @@ export function createSegments(deps: { readonly files: LogFiles; readonly folder
     }
     const segment = { number, salt, path, file, size: 0 }
     segments.push(segment)
-    files.syncFolder(folder)
+    try {
+      files.syncFolder(folder)
+    } catch (error) {
+      abandon(segment)
+      throw error
+    }
     isLastOpen = true
     return segment
+  }
+  /**
+   * Best effort: a full disk leaves half a record behind, which the next start would report. A segment that holds nothing
+   * goes, or each try on a full disk would leave a file.
+   */
+  const abandon = (segment: Segment): void => {
+    try {
+      if (segment.size > 0) {
+        segment.file.truncate(segment.size)
+        segment.file.sync()
+        return
+      }
+      segments.splice(segments.indexOf(segment), 1)
+      segment.file.close()
+      files.remove(segment.path)
+    } catch {
+      // The next start skips it and says so.
+    }
   }
   const bytes = (): number => segments.reduce((sum, { size }) => sum + size, 0)
 
@@ -150,15 +173,5 @@ function openIfThere(files: LogFiles, path: string): LogFile | undefined {
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error
     return undefined
-  }
-}
-
-/** Best effort: a full disk leaves half a record behind, which the next start would report. */
-function abandon(segment: Segment): void {
-  try {
-    segment.file.truncate(segment.size)
-    segment.file.sync()
-  } catch {
-    // The next start skips it and says so.
   }
 }

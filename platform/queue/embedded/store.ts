@@ -72,6 +72,8 @@ type Staged = {
 
 /** More than the owner before can give out in the moment before it notices: its last numbers are never ours. */
 const SEQ_GAP = 2 ** 20
+/** Left free by new calls: for the outcomes of those that wait, and to move what still counts before a segment is given back. */
+const RESERVED_SEGMENTS = 2
 /** Enough that two starts hardly ever draw the same. */
 const EPOCH_BYTES = 4
 
@@ -133,6 +135,12 @@ export function createStore(deps: StoreDeps): Store {
   const untouched = (entry: Entry | undefined): Entry | undefined =>
     entry === undefined || coming.touched.has(entry.seq) ? undefined : entry
   const isFull = (bytes: number): BrambleError | undefined => fullness(ledger.live, coming, limits, bytes)
+  const shortness = (bytes: number): BrambleError | undefined => {
+    coming.freeBytes ??= files.freeBytes(folder)
+    const reserveBytes = RESERVED_SEGMENTS * segmentBytes
+    if (coming.freeBytes - coming.bytes - bytes >= reserveBytes) return undefined
+    return new BrambleError('UNAVAILABLE', `the disk of data_dir is nearly full: it takes no new asynchronous calls until more than ${reserveBytes} bytes are free`)
+  }
   /** Room for one more: those that died first go, not silently. */
   const makeRoomForDead = (bytes: number): void => {
     for (const oldest of ledger.deadEntries()) {
@@ -181,7 +189,7 @@ export function createStore(deps: StoreDeps): Store {
         staged.push({ parts: undefined, apply: () => undefined, done: (error) => done(error, { callId: sameBatch, isDuplicate: true }) })
         return
       }
-      const full = isFull(message.body.length)
+      const full = isFull(message.body.length) ?? shortness(message.body.length)
       if (full !== undefined) return done(full, undefined)
       coming.isUrgent = true
       if (key !== undefined) coming.keys.set(key, head.callId)

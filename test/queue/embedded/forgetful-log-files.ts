@@ -111,6 +111,7 @@ export function createForgetfulDisk(initial?: ReadonlyMap<string, FolderNode>): 
         check()
         return folderOf(dirname(path)).names.has(path.slice(dirname(path).length + 1))
       },
+      freeBytes: () => Infinity,
       remove: (path) => step('remove', path, () => {
         const folder = folderOf(dirname(path))
         const name = path.slice(dirname(path).length + 1)

@@ -24,11 +24,15 @@ type Bench = {
   openAfterCut(): Store
   /** A failure of the disk, for the next calls of this kind. */
   fail: { write: boolean; sync: boolean; create: boolean }
+  /** What the disk says it still takes. */
+  free: { bytes: number }
+  names(): readonly string[]
 }
 
 function bench(more: Partial<StoreLimits> = {}): Bench {
   const clock = { wallMs: Date.parse('2026-06-01'), nowMs: 5_000 }
   const reports: string[] = []
+  const free = { bytes: Infinity }
   const fail = { write: false, sync: false, create: false }
   const disk = createForgetfulDisk()
   const view = disk.view()
@@ -54,6 +58,7 @@ function bench(more: Partial<StoreLimits> = {}): Bench {
     ...view,
     create(path) { broken('create'); return fragile(view.create(path)) },
     open: (path) => fragile(view.open(path)),
+    freeBytes: () => free.bytes,
   }
   const openOn = (files: LogFiles): Store => {
     const store = createStore({
@@ -63,7 +68,7 @@ function bench(more: Partial<StoreLimits> = {}): Bench {
     store.open()
     return store
   }
-  return { clock, reports, fail, open: () => openOn(files), openAfterCut: () => openOn(disk.survivors('nothing').view()) }
+  return { clock, reports, fail, free, names: () => view.names('/data/queue'), open: () => openOn(files), openAfterCut: () => openOn(disk.survivors('nothing').view()) }
 }
 
 /** Asks, commits, and answers or throws what came of it. */
@@ -152,6 +157,37 @@ test('when no file can be made the caller is told, and it goes on later', () => 
   world.fail.create = false
   enqueue(store, message('kept'))
   assert.deepEqual(take(world.open()), ['kept'])
+})
+
+test('however often a full disk is tried, it leaves no file behind', () => {
+  for (const kind of ['write', 'sync'] as const) {
+    const world = bench()
+    const store = world.open()
+    enqueue(store, message('kept'))
+    const before = world.names().length
+    world.fail[kind] = true
+    for (let index = 0; index < 20; index++) assert.throws(() => enqueue(store, message(`lost ${index}`)), code('UNAVAILABLE'))
+    world.fail[kind] = false
+    assert.equal(world.names().length, before)
+    enqueue(store, message('kept, too'))
+    assert.deepEqual(take(world.open()), ['kept', 'kept, too'])
+  }
+})
+
+test('on a disk that is nearly full outcomes are kept and segments given back, but no further call is taken', () => {
+  const segmentBytes = 1_000
+  const world = bench({ segmentBytes })
+  const store = world.open()
+  for (let index = 0; index < 20; index++) enqueue(store, message(`${index}`, { body: Buffer.alloc(200) }))
+  world.free.bytes = 2 * segmentBytes + 199
+  assert.throws(() => enqueue(store, message('one more', { body: Buffer.alloc(200) })), code('UNAVAILABLE'))
+  const before = world.names().length
+  for (const { lease } of store.take(LANE, ALL, 1e9)) assert.equal(ask(store, (done: Parameters<Store['settle']>[2]) => store.settle(lease, { kind: 'done' }, done)), true)
+  while (store.clean());
+  assert.ok(world.names().length < before)
+  world.free.bytes = 1e6
+  enqueue(store, message('there is room'))
+  assert.deepEqual(take(store), ['there is room'])
 })
 
 test('an outcome that cannot be kept does not count: the message comes again', () => {
