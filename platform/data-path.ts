@@ -13,7 +13,7 @@ import { limitsOf, run } from './run.ts'
 const SHARE_OF_CORES = 0.5
 
 export async function dataPath(env: NodeJS.ProcessEnv): Promise<number> {
-  return run(env, (config, log) => {
+  return run(env, (config, log, signal) => {
     const count = typeof config.gateway_processes === 'number' ? config.gateway_processes : Math.ceil(availableParallelism() * SHARE_OF_CORES)
     const parts = createParts()
     const own = createRemoteDataPath({
@@ -21,7 +21,7 @@ export async function dataPath(env: NodeJS.ProcessEnv): Promise<number> {
       isShared: count > 1 || env['gateway_is_shared'] === 'true',
       limits: limitsOf(config),
       folder: resolve(config.data_dir, config.control_dir),
-      log: log.child({ part: 'gateway' }),
+      signal, log: log.child({ part: 'gateway' }),
     })
     parts.add('gateway', own)
     parts.add('other processes', createChildren({

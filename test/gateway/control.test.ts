@@ -68,7 +68,7 @@ async function open(options: { readonly count?: number; readonly waker?: Waker; 
   const world: World = {
     provider: seeded, drained, control: makeControl(),
     dataPaths: Array.from({ length: options.count ?? 1 }, () =>
-      createRemoteDataPath({ host: '127.0.0.1', port: 0, isShared: false, limits: { ...LIMITS, readyTimeoutMs: 10_000 }, folder, log })),
+      createRemoteDataPath({ host: '127.0.0.1', port: 0, isShared: false, limits: { ...LIMITS, readyTimeoutMs: 10_000 }, folder, signal: new AbortController().signal, log })),
     url: (index = 0) => `http://127.0.0.1:${world.dataPaths[index]?.port()}`,
     async replaceControl() {
       await world.control.stop()

@@ -4,8 +4,10 @@ import { readFileSync } from 'node:fs'
 import { METHODS } from 'node:http'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { planJobs } from '../../platform/cron/plan.ts'
 import { createAuthCheck } from '../../platform/gateway/auth.ts'
 import { cases, test } from '../kit.ts'
+import { openEmbedded } from '../queue/world.ts'
 import { assertStillWorks, startRawGateway } from './raw-gateway.ts'
 import { openWire, type WireAnswer } from './raw-wire.ts'
 
@@ -50,7 +52,10 @@ cases('without credentials nothing is said or done', [...paths].filter((path) =>
 })
 
 test('with credentials the same paths answer', async () => {
-  await using raw = await startRawGateway()
+  await using world = await openEmbedded()
+  await using raw = await startRawGateway({
+    more: { schedules: { list: () => [], check: planJobs }, queue: { dead: world.queue.dead, counts: () => [] } },
+  })
   for (const { method, path } of routes.filter(({ method }) => method === 'GET')) {
     await using wire = await openWire(raw.port)
     wire.write(`${method} ${path.replace(/:\w+/g, 'echo')}${path === '/system/logs' ? '?name=echo' : ''} HTTP/1.1\r\nHost: a\r\nAuthorization: ${good}\r\n\r\n`)

@@ -2,7 +2,7 @@
 import * as assert from 'node:assert/strict'
 import { createServer, type Socket } from 'node:net'
 import type { DataPathLimits } from '../../platform/gateway/data-path.ts'
-import type { Gateway } from '../../platform/gateway/gateway.ts'
+import type { Gateway, GatewayOptions } from '../../platform/gateway/gateway.ts'
 import { createTestGateway } from '../contract/replay.ts'
 import type { Received, Scenario } from '../contract/scenario.ts'
 import { createSeededProvider, type SeededProvider } from '../contract/seeded-provider.ts'
@@ -27,6 +27,7 @@ export type RawGateway = AsyncDisposable & {
 }
 
 export type RawOptions = {
+  readonly more?: Partial<GatewayOptions>
   readonly auth?: Scenario['auth']
   readonly limits?: Partial<DataPathLimits>
   readonly script?: Script
@@ -39,7 +40,7 @@ export async function startRawGateway(options: RawOptions = {}): Promise<RawGate
       { deployment: { service: 'raw', image: 'test/raw' } },
     ],
   })
-  const gateway = createTestGateway(provider, options.auth ?? 'basic', options.limits)
+  const gateway = createTestGateway(provider, options.auth ?? 'basic', options.limits, undefined, options.more)
   const sockets = new Set<Socket>()
   let bytes = ''
   let count = 0

@@ -88,6 +88,7 @@ export function createHub({ provider, waker, servedBy, folder, log }: HubOptions
     const nowMs = performance.now()
     if (message.type === 'hello') {
       peer.pid = message.pid
+      if (message.port === undefined) return
       peer.port = message.port
       setConnected()
       log.info('data path connected', { pid: message.pid })

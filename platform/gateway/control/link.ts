@@ -22,6 +22,10 @@ import { createWire, type Wire } from './wire.ts'
 export type Link = Part & Waker & {
   /** All routes have arrived at least once. */
   isSynced(): boolean
+  /** Resolves with that; rejects when `signal` fires before. */
+  synced(): Promise<void>
+  /** Calls are taken on this port from now on. */
+  listening(port: number): void
   /** As the control process says it. */
   servedBy(): string
   drained(instance: string): void
@@ -31,7 +35,8 @@ export type LinkOptions = {
   readonly folder: string
   /** Asked for at `start`: the table tells this link what is drained. */
   readonly table: () => Pick<Table, 'apply' | 'targets'>
-  readonly port: () => number
+  /** Ends the wait for the first routes. */
+  readonly signal: AbortSignal
   readonly log: Log
 }
 
@@ -43,7 +48,7 @@ const RECONNECT = { firstMs: 20, maxMs: 500 } as const
 type Request = Extract<ToControl, { type: 'wake' | 'why' }>
 type Pending = { readonly request: Request; readonly resolve: (reason: string | undefined) => void; readonly reject: (error: Error) => void }
 
-export function createLink({ folder, table, port, log }: LinkOptions): Link {
+export function createLink({ folder, table, signal, log }: LinkOptions): Link {
   const pending = new Map<number, Pending>()
   let wire: Wire<ToControl> | undefined
   let socket: Socket | undefined
@@ -51,6 +56,10 @@ export function createLink({ folder, table, port, log }: LinkOptions): Link {
   let failures = 0
   let lastId = 0
   let isSynced = false
+  const { promise: whenSynced, resolve: setSynced, reject: giveUp } = Promise.withResolvers<void>()
+  whenSynced.catch(() => undefined)
+  signal.addEventListener('abort', () => giveUp(signal.reason), { once: true })
+  let port: number | undefined
   let servedBy = 'bramble'
   let isOn = false
   /** What was sent of each function last, so that only news go out. */
@@ -66,6 +75,7 @@ export function createLink({ folder, table, port, log }: LinkOptions): Link {
       for (const change of message.routes) table().apply(change)
       servedBy = message.servedBy
       isSynced = true
+      setSynced()
     } else {
       const one = pending.get(message.id)
       pending.delete(message.id)
@@ -78,6 +88,7 @@ export function createLink({ folder, table, port, log }: LinkOptions): Link {
     }
   }
 
+  const sayHello = (): void => wire?.send({ type: 'hello', pid: process.pid, port })
   const open = (): void => {
     const created = connect(join(folder, MESSAGES_SOCKET))
     socket = created
@@ -87,7 +98,7 @@ export function createLink({ folder, table, port, log }: LinkOptions): Link {
       sentLoads = new Map()
       sentSeries = new WeakMap()
       wire = createWire<ToDataPath, ToControl>(created, onMessage)
-      wire.send({ type: 'hello', pid: process.pid, port: port() })
+      sayHello()
       for (const { request } of pending.values()) wire.send(request)
     })
     created.on('error', (error) => {
@@ -143,6 +154,11 @@ export function createLink({ folder, table, port, log }: LinkOptions): Link {
 
   return {
     isSynced: () => isSynced,
+    synced: () => whenSynced,
+    listening(taken) {
+      port = taken
+      sayHello()
+    },
     servedBy: () => servedBy,
     drained: (instance) => wire?.send({ type: 'drained', instance }),
     async wake(ref) { await ask('wake', ref) },

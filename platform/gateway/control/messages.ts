@@ -11,7 +11,8 @@ export type ToDataPath =
   | { readonly type: 'reply'; readonly id: number; readonly reason: string | undefined; readonly error: PlainError | undefined }
 
 export type ToControl =
-  | { readonly type: 'hello'; readonly pid: number; readonly port: number }
+  /** With the port once calls are taken on it. */
+  | { readonly type: 'hello'; readonly pid: number; readonly port: number | undefined }
   /** No call is left on a replica that is in no route any more. */
   | { readonly type: 'drained'; readonly instance: string }
   /** Answered by a `reply` with this id. */

@@ -12,6 +12,8 @@ export type RemoteDataPathOptions = {
   readonly limits: DataPathLimits
   /** Shared with the control process. */
   readonly folder: string
+  /** Ends the wait for the control process. */
+  readonly signal: AbortSignal
   readonly log: Log
 }
 
@@ -21,10 +23,10 @@ export type RemoteDataPath = Part & {
   isReady(): boolean
 }
 
-export function createRemoteDataPath({ host, port, isShared, limits, folder, log }: RemoteDataPathOptions): RemoteDataPath {
+export function createRemoteDataPath({ host, port, isShared, limits, folder, signal, log }: RemoteDataPathOptions): RemoteDataPath {
   const relay = createRelay(folder)
   const isReady = (): boolean => dataPath.isListening() && link.isSynced()
-  const link = createLink({ folder, table: () => dataPath.table, port: () => dataPath.port(), log })
+  const link = createLink({ folder, table: () => dataPath.table, signal, log })
   const dataPath = createDataPath({
     host, port, isShared, limits, log, servedBy: link.servedBy, waker: link, onDrained: link.drained,
     other(req, res) {
@@ -38,8 +40,11 @@ export function createRemoteDataPath({ host, port, isShared, limits, folder, log
     port: () => dataPath.port(),
     isReady,
     async start() {
-      await dataPath.start()
+      // Who listens is called: not before all routes are known.
       await link.start()
+      await link.synced()
+      await dataPath.start()
+      link.listening(dataPath.port())
     },
     async stop() {
       await dataPath.stop()

@@ -78,7 +78,7 @@ for (const platform of ['linux', 'darwin'] as const) {
       await once(child.stdout, 'data')
       const usage = (await processes.usage([pid, 999_999_999])).get(pid)
       assert.ok(usage && usage.memoryBytes > 40 * 2 ** 20 && usage.memoryBytes < 200 * 2 ** 20, JSON.stringify(usage))
-      assert.ok(usage.cpuMs >= 900 && usage.cpuMs < 5_000, JSON.stringify(usage))
+      assert.ok(usage.cpuMs >= 900 && usage.cpuMs < 60_000, JSON.stringify(usage))
       assert.deepEqual((await processes.usage([999_999_999])).get(999_999_999), { memoryBytes: 0, cpuMs: 0 })
       assert.deepEqual(await processes.groupsWith(`MARK=${mark}`), [pid])
       assert.deepEqual(await processes.groupsWith(`MARK=${mark.slice(0, -1)}`), [], 'the whole value counts')
