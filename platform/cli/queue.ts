@@ -21,20 +21,17 @@ export const queue = createCommand({
     json: { type: 'boolean', meaning: 'lists as JSON, as the gateway sent them' },
   },
   async run({ options, args, io }) {
-    const [what, name] = takeArguments('queue', USAGE, args, 2)
+    const [what, name] = takeArguments('queue', USAGE, args, 1, args[0] === 'list' ? 1 : 2)
     const client = await openGateway(io, options)
     if (what === 'list' || what === 'dead') {
-      const reply = await client.system('GET', what === 'list' ? '/system/queue' : '/system/queue/dead', {
-        query: { namespace: options.namespace, ...(what === 'dead' ? { name } : {}) },
-      })
-      if (reply.status !== 200) throw failure(reply)
-      const list = parseJson(reply.text)
+      const list = what === 'list' ? await get(client, '/system/queue', { namespace: options.namespace })
+        : await deadLetters(client, { namespace: options.namespace, name })
       print(io, options.json ? JSON.stringify(list, undefined, 2)
-        : table(what === 'list' ? queueRows(asList(list).map(asMap)) : deadRows(asList(list).map(asMap))))
+        : table(what === 'list' ? queueRows(list.map(asMap)) : deadRows(list.map(asMap))))
       return 0
     }
-    if (name === undefined) throw new BrambleError('INVALID', `bramble queue ${USAGE}`)
-    const reply = await change(client, what, encodeURIComponent(name))
+    if (name === undefined) takeArguments('queue', USAGE, args, 2)
+    const reply = await change(client, what, encodeURIComponent(name ?? ''))
     if (!isAccepted(reply.status)) throw failure(reply)
     print(io, `${name}: ${what === 'redrive' ? 'due again' : what === 'delete' ? 'deleted' : 'cancelled'}`)
     return 0
@@ -42,6 +39,26 @@ export const queue = createCommand({
 })
 
 type Fields = ReturnType<typeof asMap>
+type Query = Readonly<Record<string, string | undefined>>
+
+/** The most that the gateway answers at a time. */
+const PAGE_LETTERS = 1_000
+
+async function get(client: Client, path: string, query: Query): Promise<readonly unknown[]> {
+  const reply = await client.system('GET', path, { query })
+  if (reply.status !== 200) throw failure(reply)
+  return asList(parseJson(reply.text))
+}
+
+async function deadLetters(client: Client, query: Query): Promise<readonly unknown[]> {
+  const letters: unknown[] = []
+  for (;;) {
+    const after = letters.length > 0 ? asText(asMap(letters.at(-1)).get('id')) : undefined
+    const page = await get(client, '/system/queue/dead', { ...query, limit: String(PAGE_LETTERS), after })
+    letters.push(...page)
+    if (page.length < PAGE_LETTERS) return letters
+  }
+}
 
 function change(client: Client, what: string | undefined, id: string): ReturnType<Client['system']> {
   if (what === 'redrive') return client.system('POST', `/system/queue/dead/${id}`)
