@@ -1,6 +1,6 @@
 /** The data path: the listening socket, its limits, calls to functions and back. What else is asked it hands on. */
 import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { Server as SocketServer, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { BrambleError, hasCode, httpStatusOf } from '../lib/errors.ts'
 import { listenError } from '../lib/listen-error.ts'
@@ -59,6 +59,9 @@ const MAX_HEADER_BYTES = 16_384
 const CHECK_INTERVAL_MS = 1_000
 /** How often a stopping gateway looks whether its last call has ended. */
 const DRAIN_POLL_MS = 10
+/** A stopping gateway keeps idle connections for so long: the next request of a busy client may be on its way already. */
+const QUIET_MS = 100
+const ASYNC_PREFIX = '/async-function/'
 
 export function createDataPath(options: DataPathOptions): DataPath {
   const { host, port, limits, servedBy, other, log } = options
@@ -81,9 +84,15 @@ export function createDataPath(options: DataPathOptions): DataPath {
   const silence = createSilenceWatch({ targets: table.targets, log })
   let server: Server | undefined
   let isStopping = false
+  /** Asynchronous calls that are not yet answered: they wait for the disk, at another part. */
+  let accepting = 0
+  let lastAskedMs = 0
 
   const answer = (req: IncomingMessage, res: ServerResponse): void => {
-    if (isStopping) res.setHeader('connection', 'close')
+    if (isStopping) {
+      res.setHeader('connection', 'close')
+      lastAskedMs = performance.now()
+    }
     try {
       const fault = findFault(req.httpVersion, req.rawHeaders)
       if (fault !== undefined) {
@@ -93,8 +102,12 @@ export function createDataPath(options: DataPathOptions): DataPath {
       let url = req.url ?? ''
       if (!url.startsWith('/')) url = req.url = originForm(url)
       const path = parseFunctionPath(url)
-      if (path !== undefined) invoke.handle(req, res, path)
-      else other(req, res)
+      if (path !== undefined) return invoke.handle(req, res, path)
+      if (url.startsWith(ASYNC_PREFIX)) {
+        accepting++
+        res.once('close', () => { accepting-- })
+      }
+      other(req, res)
     } catch (error) {
       if (httpStatusOf(error) === 500) log.error('call failed', { error: error instanceof Error ? error.stack : String(error) })
       refuse(req, res, error)
@@ -154,16 +167,23 @@ export function createDataPath(options: DataPathOptions): DataPath {
       const stopping = server
       server = undefined
       if (stopping !== undefined) {
-        const closed = new Promise<void>((resolve) => stopping.close(() => resolve()))
-        const deadline = performance.now() + limits.shutdownTimeoutMs
-        while ((invoke.inFlight() > 0 || upgrade.open() > 0) && performance.now() < deadline) {
+        // The HTTP server's own close would cut idle connections at once.
+        const closed = new Promise<void>((resolve) => { SocketServer.prototype.close.call(stopping, () => resolve()) })
+        let isEmpty = false
+        void closed.then(() => { isEmpty = true })
+        lastAskedMs = performance.now()
+        const deadline = lastAskedMs + limits.shutdownTimeoutMs
+        const underWay = (): number => invoke.inFlight() + upgrade.open() + accepting
+        const isQuiet = (): boolean => isEmpty || performance.now() - lastAskedMs >= QUIET_MS
+        while ((underWay() > 0 || !isQuiet()) && performance.now() < deadline) {
           await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
         }
-        const cut = invoke.inFlight() + upgrade.open()
-        if (cut > 0) log.warn('calls cut at the end of shutdown_timeout', { calls: cut })
+        if (underWay() > 0) log.warn('calls cut at the end of shutdown_timeout', { calls: underWay() })
         upgrade.cutAll()
         stopping.closeAllConnections()
         await closed
+        // Its timer, which ends with its own close only.
+        stopping.close()
       }
       await silence.stop()
       await deadlines.stop()

@@ -4,7 +4,7 @@ import { BrambleError } from '../../platform/lib/errors.ts'
 import { laneName, type Delivery, type Queue } from '../../platform/queue/queue.ts'
 import { createTestGateway } from '../contract/replay.ts'
 import { createSeededProvider } from '../contract/seeded-provider.ts'
-import { cases, test } from '../kit.ts'
+import { cases, eventually, test } from '../kit.ts'
 import { callsOver, openEmbedded } from '../queue/world.ts'
 import { openWire } from './raw-wire.ts'
 
@@ -96,4 +96,23 @@ test('what waits is cancelled by its call id', async () => {
   const answer = await fetch(`${world.url}/async-function/${headers.get('x-call-id')}`, { method: 'DELETE' })
   assert.equal(answer.status, 202)
   assert.deepEqual(await world.taken(), [])
+})
+
+test('a gateway that stops waits for the disk, and answers the call it has taken', async () => {
+  const { promise: written, resolve: write } = Promise.withResolvers<void>()
+  let asked = false
+  const embedded = await openEmbedded()
+  const slow: Queue = { ...embedded.queue, enqueue: async (message) => { asked = true; await written; return embedded.queue.enqueue(message) } }
+  const provider = createSeededProvider({ functions: [{ deployment: { service: 'one', image: 'test/one' } }] })
+  const gateway = createTestGateway(provider, 'basic', {}, undefined, { asyncCalls: callsOver(slow, LIMIT_BYTES) })
+  await provider.start()
+  await gateway.start()
+  const answer = fetch(`${gateway.url()}/async-function/one`, { method: 'POST', body: 'job' })
+  await eventually('the queue has it', () => asked)
+  const stopped = gateway.stop()
+  setTimeout(write, 300)
+  assert.equal((await answer).status, 202)
+  await stopped
+  await provider.stop()
+  await embedded[Symbol.asyncDispose]()
 })

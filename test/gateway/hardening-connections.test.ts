@@ -343,6 +343,18 @@ cases('a caller who resets the connection at a bad moment ends nothing but it', 
   await eventually('nothing is under way', () => [...raw.gateway.snapshot().functions].every(({ inFlight }) => inFlight === 0))
 })
 
+test('a gateway that stops answers the request that is on its way on a kept connection', async () => {
+  await using raw = await startRawGateway()
+  await using wire = await openWire(raw.port)
+  wire.write('GET /function/echo HTTP/1.1\r\nHost: a\r\n\r\n')
+  await wire.whole(1)
+  const stopped = raw.gateway.stop()
+  wire.write('GET /function/echo HTTP/1.1\r\nHost: a\r\n\r\n')
+  const answers = await wire.closed()
+  assert.deepEqual(answers.map(({ status, headers }) => [status, headers['connection']]), [[200, 'keep-alive'], [200, 'close']])
+  await stopped
+})
+
 cases('a gateway stops though somebody holds a connection', [
   { name: 'idle', prepare: async (wire: Wire) => { wire.write('') } },
   { name: 'with half a head', prepare: async (wire: Wire) => { wire.write('GET /func') } },
