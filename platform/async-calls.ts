@@ -35,7 +35,7 @@ export type AsynchronousDeps = {
   readonly log: Log
 }
 
-/** Functions of the same gateway may take an answer: any caller can call those too. */
+/** The gateway as functions and callers of OpenFaaS know it, on a laptop too. */
 const OWN_NAMES = ['gateway:8080', 'gateway.openfaas:8080', 'gateway.openfaas.svc:8080', 'gateway.openfaas.svc.cluster.local:8080']
 /** The largest answer that a callback takes along; a larger one goes without its body. */
 const CALLBACK_BODY_BYTES = 4 * 2 ** 20
@@ -45,7 +45,9 @@ export function createAsynchronous({ dataDir, provider, config, gatewayUrl, log 
     dataDir, log,
     limits: { ...defaultQueueLimits, maxMessages: config.queue_max_messages, maxBytes: config.queue_max_bytes },
   })
-  const callbacks = createCallbackSender({ allowedHosts: [...OWN_NAMES, ...config.async_callback_hosts], timeoutMs: config.upstream_timeout })
+  const callbacks = createCallbackSender({
+    allowedHosts: config.async_callback_hosts, gateway: { hosts: OWN_NAMES, url: gatewayUrl }, timeoutMs: config.upstream_timeout,
+  })
   const { call, close } = createFunctionCall({ gatewayUrl })
   const dispatch = createDispatch({
     queue, call, callbacks, log,

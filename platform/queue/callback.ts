@@ -20,8 +20,13 @@ export type CallbackSender = {
 }
 
 export type CallbackSenderDeps = {
-  /** `host` or `host:port` that may be private, the gateway itself for example; `*` allows all. */
+  /** `host` or `host:port` that may be private; `*` allows all. */
   readonly allowedHosts: readonly string[]
+  /**
+   * The gateway, under its own address or one of these names, which the system need not know: answers may go to its
+   * functions, for anybody can call those.
+   */
+  readonly gateway?: { readonly hosts: readonly string[]; readonly url: () => string }
   readonly timeoutMs: number
   readonly lookup?: (host: string) => Promise<readonly LookupAddress[]>
   readonly isPublic?: (address: string) => boolean
@@ -32,9 +37,16 @@ const MAX_URL_LENGTH = 2_048
 const privateName = /(?:^|\.)(?:localhost|local|internal|svc)$/
 
 export function createCallbackSender(deps: CallbackSenderDeps): CallbackSender {
-  const { timeoutMs, lookup = (host) => systemLookup(host, { all: true }), isPublic = isPublicAddress } = deps
+  const { gateway, timeoutMs, lookup = (host) => systemLookup(host, { all: true }), isPublic = isPublicAddress } = deps
   const allowed = new Set(deps.allowedHosts.map((host) => host.toLowerCase()))
-  const isAllowed = (url: URL): boolean => allowed.has('*') || allowed.has(url.hostname) || allowed.has(url.host)
+  const isGateway = ({ protocol, host }: URL): boolean => {
+    if (gateway === undefined || protocol !== 'http:') return false
+    const own = new URL(gateway.url())
+    const named = new URL(own)
+    named.hostname = 'localhost'
+    return gateway.hosts.includes(host) || host === own.host || host === named.host
+  }
+  const isAllowed = (url: URL): boolean => allowed.has('*') || allowed.has(url.hostname) || allowed.has(url.host) || isGateway(url)
 
   /** The addresses the connection may go to; `undefined` where every one is allowed. */
   const addressesOf = async (url: URL): Promise<readonly LookupAddress[] | undefined> => {
@@ -59,7 +71,7 @@ export function createCallbackSender(deps: CallbackSenderDeps): CallbackSender {
       const addresses = await addressesOf(url)
       const request = url.protocol === 'https:' ? tlsRequest : plainRequest
       return new Promise((resolve, reject) => {
-        const sent = request(url, {
+        const sent = request(gateway !== undefined && isGateway(url) ? onHost(gateway.url(), url) : url, {
           method: 'POST',
           headers: [...head.headers, 'Host', url.host, 'Content-Length', String(body.length), 'Connection', 'close'],
           // A connection of its own: one from a pool was opened to an address that nobody checked.
@@ -85,6 +97,14 @@ function parseUrl(text: string): URL {
     throw new BrambleError('INVALID', `X-Callback-Url "${text.slice(0, 80)}" is not an http or https URL without a password, of at most ${MAX_URL_LENGTH} characters`)
   }
   return url
+}
+
+/** The same path and query there. Not resolved against it: a path that begins with two slashes would be another host. */
+function onHost(base: string, { pathname, search }: URL): URL {
+  const target = new URL(base)
+  target.pathname = pathname
+  target.search = search
+  return target
 }
 
 /** IPv6 without its brackets. */

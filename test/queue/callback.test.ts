@@ -105,3 +105,24 @@ test('a receiver that says nothing is given up', async () => {
   server.close()
   server.closeAllConnections()
 })
+
+test('the gateway takes answers under its own address and under names that only it knows; nothing else of this machine does', async () => {
+  const got: (string | undefined)[][] = []
+  const server = createServer((req, res) => { got.push([req.headers.host, req.url]); res.end() })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const sender = createCallbackSender({ allowedHosts: [], gateway: { hosts: ['gateway:8080'], url: () => `http://127.0.0.1:${port}` }, timeoutMs: 5_000 })
+  const hosts = ['gateway:8080', `127.0.0.1:${port}`, `localhost:${port}`]
+  for (const host of hosts) {
+    sender.check(`http://${host}/function/a?b=c`)
+    assert.equal((await sender.send(headTo(`http://${host}/function/a?b=c`), Buffer.from('x'), never)).status, 200)
+  }
+  assert.deepEqual(got, hosts.map((host) => [host, '/function/a?b=c']))
+  await sender.send(headTo('http://gateway:8080//127.0.0.1:1/'), Buffer.from('x'), never)
+  assert.deepEqual(got.at(-1), ['gateway:8080', '//127.0.0.1:1/'])
+  for (const url of ['http://127.0.0.1:1/', 'http://gateway:8081/', 'https://gateway:8080/', `http://127.0.0.2:${port}/`]) {
+    assert.throws(() => sender.check(url), codeOf('FORBIDDEN'))
+  }
+  server.close()
+  server.closeAllConnections()
+})
