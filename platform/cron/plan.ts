@@ -36,7 +36,7 @@ export function planJobs(spec: Pick<FunctionSpec, 'name' | 'namespace' | 'annota
   const topics = annotations['topic']?.split(',').map((topic) => topic.trim()) ?? []
   if (!topics.includes(TOPIC)) return []
   const text = annotations['schedule']
-  if (!text?.trim()) {
+  if (!text?.replaceAll(';', '').trim()) {
     throw new BrambleError('INVALID', `function ${name} has the topic ${TOPIC} but no annotation schedule, like "0 * * * *"`)
   }
   const ref: FunctionRef = { name, namespace }

@@ -87,6 +87,7 @@ cases('a function plans', [
 
 cases('annotations that make no sense are refused', [
   { name: 'no schedule', annotations: { schedule: ' ' }, says: 'no annotation schedule' },
+  { name: 'separators and nothing between', annotations: { schedule: ' ; ;' }, says: 'no annotation schedule' },
   { name: 'the second schedule', annotations: { schedule: '@hourly; 0 99 * * *' }, says: 'at character 12: the hour "99"' },
   { name: 'a time zone', annotations: { 'bramble/timezone': 'Mars/One' }, says: 'bramble/timezone "Mars/One"' },
   { name: 'catching up', annotations: catchUp('some'), says: 'none, one, all' },
