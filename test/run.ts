@@ -1,6 +1,7 @@
 /**
  * Runs test files, each in a process of its own, and adds up what they say. A file that ends without a count, with
  * no test, or after its time limit is a failure. Arguments are parts of file names: `node test/run.ts local stack`.
+ * With `--again` a file that fails is run once more at the end, alone: what passes then is told as unsteady, and counts.
  */
 import { spawn } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
@@ -13,7 +14,8 @@ const MAX_OUTPUT_BYTES = 1_000_000
 const elsewhere = ['bench', 'soak', 'cluster', 'browser', 'fixtures', 'image-host']
 
 const here = import.meta.dirname
-const wanted = process.argv.slice(2)
+const isSecondTry = process.argv.includes('--again')
+const wanted = process.argv.slice(2).filter((word) => word !== '--again')
 const left = elsewhere.filter((folder) => !wanted.some((part) => part.startsWith(`${folder}/`)))
 const files = (await readdir(here, { recursive: true }))
   .filter((file) => file.endsWith('.test.ts') && !left.some((folder) => file.startsWith(`${folder}/`)))
@@ -22,10 +24,15 @@ const files = (await readdir(here, { recursive: true }))
 
 let passed = 0
 let failed = 0
+const again: string[] = []
 const queue = [...files]
 await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, async () => {
-  for (let file = queue.shift(); file !== undefined; file = queue.shift()) await runFile(file)
+  for (let file = queue.shift(); file !== undefined; file = queue.shift()) await runFile(file, isSecondTry)
 }))
+for (const file of again) {
+  console.log(`again, alone: ${file} (unsteady, if it passes)`)
+  await runFile(file, false)
+}
 if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`)
   failed++
@@ -33,15 +40,19 @@ if (files.length === 0) {
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 ? 1 : 0
 
-async function runFile(file: string): Promise<void> {
+async function runFile(file: string, mayFail: boolean): Promise<void> {
   const startedAt = Date.now()
   const { output, code } = await capture(file)
   const count = [...output.matchAll(/^(\d+) passed, (\d+) failed$/gm)].at(-1)
   const good = Number(count?.[1] ?? 0)
   let bad = Number(count?.[2] ?? 0)
   if (bad === 0 && (code !== 0 || good === 0)) bad = 1
-  passed += good
-  failed += bad
+  if (bad > 0 && mayFail) {
+    again.push(file)
+  } else {
+    passed += good
+    failed += bad
+  }
   const seconds = ((Date.now() - startedAt) / 1000).toFixed(1)
   console.log(`${bad === 0 ? 'ok  ' : 'FAIL'} ${file} (${good} passed, ${bad} failed; ${seconds} s)`.replace(/\((\d+) passed, 0 failed;/, '($1;'))
   if (bad > 0) console.log(output.replace(/^(\d+ passed, \d+ failed)$/gm, '  $1'))
