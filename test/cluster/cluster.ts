@@ -63,6 +63,8 @@ export type Cluster = AsyncDisposable & {
   apply(...objects: readonly object[]): Promise<void>
   /** Pushes an OCI layout folder; answers the reference pods use. The digest chooses among several images. */
   push(layoutFolder: string, name: string, digest?: string): Promise<string>
+  /** From now on nodes find images of this registry, HOST or HOST:PORT, in the cluster's own. */
+  mirror(registry: string): Promise<void>
 }
 
 const harness = join(import.meta.dirname, 'harness')
@@ -125,6 +127,7 @@ async function openCluster(number: string): Promise<Cluster> {
     },
     push: async (layoutFolder, name, digest) =>
       (await command(['push', layoutFolder, name, ...digest === undefined ? [] : [digest]])).trim(),
+    mirror: async (name) => { await command(['mirror', name]) },
     [Symbol.asyncDispose]: async () => {},
   }
 }

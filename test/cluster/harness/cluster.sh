@@ -8,6 +8,7 @@
 #   power-off NODE | power-on NODE            the same, and nobody hears of it
 #   api stop|start                            the API server alone
 #   push LAYOUT NAME:TAG [DIGEST]             an OCI layout folder into the cluster's registry
+#   mirror HOST[:PORT]                        nodes find that registry's images in the cluster's own
 # BRAMBLE_CLUSTER=0…9 says which of several clusters; settings.sh has all settings.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -121,7 +122,7 @@ logs() {
   if [ $# -eq 1 ]; then ls "$RUN/nodes/$1/log"; else cat "$RUN/nodes/$1/log/$2.log"; fi
 }
 
-usage() { sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 command=${1:-}; [ $# -eq 0 ] || shift
 # shellcheck source=/dev/null
@@ -145,5 +146,6 @@ case $command in
   node-start | power-on) node_start "$1" ;;
   api) api "$@" ;;
   push) image_push "$@" ;;
+  mirror) for node in $(node_names); do registry_write "$RUN/nodes/$node" "$1"; done ;;
   *) usage ;;
 esac

@@ -88,7 +88,7 @@ uncache() { local file; for file in "$@"; do sync "$file"; dd if="$file" iflag=n
 
 node_make() { # node_make NODE: its folders, programs and configuration
   local node=$1 dir=$RUN/nodes/$1
-  mkdir -p "$dir"/{bin,etc/cni,etc/registries/$REGISTRY,var-lib/{kubelet,containerd,cni},var-log,volumes,log,pids,held,fake}
+  mkdir -p "$dir"/{bin,etc/cni,var-lib/{kubelet,containerd,cni},var-log,volumes,log,pids,held,fake}
   cp "$BIN/kube" /usr/bin/containerd /usr/bin/containerd-shim-runc-v2 /usr/sbin/runc "$dir/bin/"
   cp "$RUN"/keys/{ca.crt,proxy.conf} "$dir/etc/"
   cp "$RUN/keys/node-$node.conf" "$dir/etc/kubelet.conf"
@@ -116,12 +116,17 @@ fakes_write() { # fakes_write NODE FOLDER: what the node sees instead of the mac
   echo "nameserver 127.0.0.1" >"$2/resolv.conf"
 }
 
-containerd_write() { # containerd_write NODE_FOLDER
-  cat >"$1/etc/registries/$REGISTRY/hosts.toml" <<TOML
+registry_write() { # registry_write NODE_FOLDER HOST: whose images are in the cluster's registry; read at each pull
+  mkdir -p "$1/etc/registries/$2"
+  cat >"$1/etc/registries/$2/hosts.toml" <<TOML
 server = "http://$REGISTRY"
 [host."http://$REGISTRY"]
   capabilities = ["pull", "resolve"]
 TOML
+}
+
+containerd_write() { # containerd_write NODE_FOLDER
+  registry_write "$1" "$REGISTRY"
   cat >"$1/etc/containerd.toml" <<TOML
 version = 2
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs","io.containerd.snapshotter.v1.zfs","io.containerd.snapshotter.v1.devmapper","io.containerd.snapshotter.v1.aufs","io.containerd.tracing.processor.v1.otlp","io.containerd.internal.v1.tracing"]
