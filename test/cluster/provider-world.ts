@@ -39,19 +39,29 @@ export async function deployWithoutPlatform(cluster: Cluster): Promise<void> {
   isDeployed = true
 }
 
-export async function openProviderWorld(): Promise<ProviderWorld> {
+export type WorldOptions = {
+  /** Registries by whose names nodes and platform find images in the cluster's own. */
+  readonly mirrored?: readonly string[]
+}
+
+export async function openProviderWorld({ mirrored = [] }: WorldOptions = {}): Promise<ProviderWorld> {
   const cluster = await startCluster()
+  for (const registry of mirrored) await cluster.mirror(registry)
   await deployWithoutPlatform(cluster)
   await clean(cluster)
   const { log, lines } = keepLog()
   const registries = createRegistries({
     credentials: createCredentials({ dockerFolder: '/nowhere', env: {} }), caFile: undefined, insecure: [cluster.registry], userAgent: 'bramble-test',
   })
+  const whereIs = (image: string): string => {
+    const registry = mirrored.find((one) => image.startsWith(`${one}/`))
+    return registry === undefined ? image : image.replace(registry, cluster.registry)
+  }
   const kubeconfig = await clusterAccount(cluster)
   const providers: Provider[] = []
   const open = async (): Promise<Provider> => {
     const provider = createKubernetesProvider({
-      kubeconfig, pod: undefined, updateTimeoutMs: 30_000, log, digestOf: (image) => readImageDigest(image, registries.open, log),
+      kubeconfig, pod: undefined, updateTimeoutMs: 30_000, log, digestOf: (image) => readImageDigest(whereIs(image), registries.open, log),
     })
     providers.push(provider)
     await provider.start()
