@@ -50,7 +50,7 @@ export function createAsync({ calls, find, servedBy }: AsyncOptions): (req: Inco
     const url = `/function/${(req.url ?? '').slice(PREFIX.length)}`
     const head = readRequestHead(req.rawHeaders, `${req.socket.remoteAddress}:${req.socket.remotePort}`)
     if (req.method === 'DELETE') {
-      await calls.cancel(decodeURIComponent(url.slice('/function/'.length)))
+      await calls.cancel(decodeCallId(url.slice('/function/'.length)))
       res.writeHead(202).end()
       return
     }
@@ -68,6 +68,14 @@ export function createAsync({ calls, find, servedBy }: AsyncOptions): (req: Inco
   }
 
   return (req, res) => { accept(req, res).catch((error: unknown) => { refuse(req, res, error) }) }
+}
+
+function decodeCallId(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch (cause) {
+    throw new BrambleError('INVALID', `"${text.slice(0, 80)}" is no call id: a percent sign stands for two hexadecimal digits`, { cause })
+  }
 }
 
 function tooLarge(limitBytes: number): BrambleError {

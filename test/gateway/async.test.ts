@@ -90,6 +90,11 @@ test('a caller who hangs up before the end has not been taken', async () => {
   assert.deepEqual((await world.taken()).map(({ body }) => Buffer.from(body).toString()), ['whole'])
 })
 
+test('a call id that cannot be decoded is the fault of the caller', async () => {
+  await using world = await open()
+  assert.equal((await fetch(`${world.url}/async-function/%zz`, { method: 'DELETE' })).status, 400)
+})
+
 test('what waits is cancelled by its call id', async () => {
   await using world = await open()
   const { headers } = await fetch(`${world.url}/async-function/one`, { method: 'POST', body: 'a' })
