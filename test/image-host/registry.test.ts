@@ -228,7 +228,7 @@ test('what is in a registry is listed, page by page, and removed by name', async
   await deleteManifest(registry, 'base', other.image.digest)
   assert.equal(await readStoredImage(registry, 'base', '1'), undefined)
   assert.deepEqual(await listTags(registry, 'base'), [])
-}, { timeoutMs: 120_000 })
+}, { timeoutMs: 400_000 })
 
 test('a registry that deletes nothing says how to allow it', async () => {
   await using server = await startRegistry({ isDeletable: false })
