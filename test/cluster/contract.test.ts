@@ -56,9 +56,9 @@ async function prepare(cluster: Cluster, images: readonly string[]): Promise<voi
 /** Those that begin alike follow each other, and those that only ask come first: pods and namespaces are made seldom. */
 function inOrder(all: readonly Scenario[]): readonly Scenario[] {
   const keyOf = ({ given, exchanges }: Scenario): string => JSON.stringify([
-    given?.namespaces ?? [], given?.functions ?? [], given?.upstreams ?? {},
+    (given?.namespaces ?? []).map(({ name }) => name), given?.functions ?? [], given?.upstreams ?? {},
     exchanges.some(({ request: { method, path } }) => method !== 'GET' && path.startsWith('/system/')) ? 0 : 1,
   ])
-  // Backwards: a namespace is empty before it is removed.
+  // Backwards: a namespace is removed when it is needed no more, since its pods end before it can come back.
   return all.toSorted((a, b) => (keyOf(a) === keyOf(b) ? 0 : keyOf(a) < keyOf(b) ? 1 : -1))
 }
