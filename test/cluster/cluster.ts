@@ -14,6 +14,8 @@ export type ClusterOptions = {
   readonly zeroCpuPercent?: number
   /** Memory of a worker that the scheduler may not give to pods. */
   readonly zeroReservedMib?: number
+  /** It refuses more; Kubernetes's own is 110. */
+  readonly zeroMaxPods?: number
   /** Below this much free memory a worker evicts: `40Mi`. */
   readonly evictMemory?: string
   /** After how long without a word a node is lost; Kubernetes's own is 50 s. */
@@ -153,7 +155,7 @@ type Command = (args: readonly string[], input?: string) => Promise<string>
 function commandOf(number: string, options: ClusterOptions = {}): Command {
   const settings = {
     ZERO_MEM_MIB: options.zeroMemMib, ZERO_CPU_PERCENT: options.zeroCpuPercent,
-    ZERO_RESERVED_MIB: options.zeroReservedMib, EVICT_MEMORY: options.evictMemory, NODE_GO_ENV: options.nodeGoEnv,
+    ZERO_RESERVED_MIB: options.zeroReservedMib, ZERO_MAX_PODS: options.zeroMaxPods, EVICT_MEMORY: options.evictMemory, NODE_GO_ENV: options.nodeGoEnv,
     MONITOR_GRACE: options.monitorGraceSeconds === undefined ? undefined : `${options.monitorGraceSeconds}s`,
   }
   const env = Object.fromEntries(Object.entries(settings).flatMap(([name, value]) => value === undefined ? [] : [[name, String(value)]]))

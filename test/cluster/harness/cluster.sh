@@ -57,7 +57,7 @@ up() {
   trap failed EXIT
   mkdir "$RUN/nodes"
   # Later commands, a node's restart for one, take the settings it was made with.
-  declare -p PI4_MEM_MIB ZERO_MEM_MIB ZERO_CPU_PERCENT ZERO_RESERVED_MIB EVICT_MEMORY NODE_GO_ENV MONITOR_GRACE | sed 's/^declare/& -g/' >"$RUN/settings"
+  declare -p PI4_MEM_MIB ZERO_MEM_MIB ZERO_CPU_PERCENT ZERO_RESERVED_MIB ZERO_MAX_PODS EVICT_MEMORY NODE_GO_ENV MONITOR_GRACE | sed 's/^declare/& -g/' >"$RUN/settings"
   for ((i = 1; i <= workers; i++)); do names+=("zero-$i"); done
   log "keys";            keys_make "${names[@]}"
   log "control plane";   lan_up; node_make pi4; node_start pi4

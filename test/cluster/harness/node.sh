@@ -151,7 +151,8 @@ TOML
 }
 
 kubelet_write() { # kubelet_write NODE FOLDER: the kubelet's and kube-proxy's configuration, as K3s has them
-  local reserved=""
+  local reserved="" pods=110
+  [ "$1" = pi4 ] || pods=$ZERO_MAX_PODS
   [ "$1" = pi4 ] || [ "$ZERO_RESERVED_MIB" = 0 ] || reserved="systemReserved: {memory: ${ZERO_RESERVED_MIB}Mi}"
   cat >"$2/kubelet.yaml" <<YAML
 apiVersion: kubelet.config.k8s.io/v1beta1
@@ -168,6 +169,7 @@ clusterDomain: cluster.local
 resolvConf: /etc/resolv.conf
 containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 serializeImagePulls: false
+maxPods: $pods
 evictionHard: {imagefs.available: "5%", nodefs.available: "5%"${EVICT_MEMORY:+, memory.available: "$EVICT_MEMORY"}}
 evictionMinimumReclaim: {imagefs.available: "10%", nodefs.available: "10%"}
 $reserved

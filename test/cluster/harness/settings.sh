@@ -22,6 +22,7 @@ PI4_MEM_MIB=${PI4_MEM_MIB:-3800}          # a 4 GiB Pi 4B
 ZERO_MEM_MIB=${ZERO_MEM_MIB:-416}         # a Pi Zero 2W as Linux shows it
 ZERO_CPU_PERCENT=${ZERO_CPU_PERCENT:-0}   # above 0: each worker's share of one core
 ZERO_RESERVED_MIB=${ZERO_RESERVED_MIB:-0} # above 0: memory the scheduler may not give to pods (systemReserved)
+ZERO_MAX_PODS=${ZERO_MAX_PODS:-110}     # Kubernetes's own; with fewer a worker refuses what would thrash it
 EVICT_MEMORY=${EVICT_MEMORY:-}            # for example 40Mi: evict below it; empty: never, as K3s
 NODE_GO_ENV=${NODE_GO_ENV:-}              # for the nodes' daemons, for example "GOGC=30 GOMEMLIMIT=60MiB"
 MONITOR_GRACE=${MONITOR_GRACE:-}          # --node-monitor-grace-period; empty: Kubernetes's own
