@@ -90,10 +90,13 @@ export function createBundles(deps: {
       try {
         const entries = await list(source, name, maxBytes)
         const id = await hash(source, entries)
-        if (ids.has(id) || await copy(source, id, entries)) {
+        // Another function may have the same content.
+        const isThere = await locks.exclusive(`content ${id}`, async () => {
+          if (!ids.has(id) && !await copy(source, id, entries)) return false
           ids.add(id)
-          return id
-        }
+          return true
+        })
+        if (isThere) return id
       } catch (error) {
         if (!hasCode(error, 'ENOENT') || tries === COPY_TRIES) throw error
       }
@@ -132,7 +135,7 @@ export function createBundles(deps: {
       }
       return locks.shared('snapshots', () =>
         // Two deployments of the same bundle at a time: the second finds what the first made.
-        locks.exclusive(name, async () => hold(await snapshot(source, name))))
+        locks.exclusive(`bundle ${name}`, async () => hold(await snapshot(source, name))))
     },
 
     folderOf: (id) => join(folder, id),

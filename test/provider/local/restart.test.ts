@@ -4,7 +4,7 @@ import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DEFAULT_NAMESPACE } from '../../../platform/openfaas/types.ts'
 import type { Route } from '../../../platform/provider/provider.ts'
-import { eventually, test } from '../../kit.ts'
+import { eventually, test, withDeadline } from '../../kit.ts'
 import { ask } from '../data-path.ts'
 import { writeBundle } from '../probe-function.ts'
 import { refuses } from '../rejections.ts'
@@ -43,6 +43,22 @@ test('functions, secrets and namespaces are there again after a restart', async 
   assert.deepEqual(await provider.secrets.list(DEFAULT_NAMESPACE), [])
   assert.equal((await provider.secrets.list('staging')).length, 2)
   assert.deepEqual(await provider.list(DEFAULT_NAMESPACE), [])
+})
+
+test('functions with the same content are deployed side by side', async () => {
+  await using folders = await makeFolders()
+  const names = Array.from({ length: 8 }, (_, index) => `probe-${index}`)
+  for (const name of names) await writeBundle(folders.functionsDir, name)
+  await using local = await startLocal(folders)
+  await Promise.all(names.map((name) => local.provider.apply(specOf(name))))
+  assert.equal((await readdir(join(folders.dataDir, 'bundles'))).length, 1)
+})
+
+test('a bundle may have any name, also that of the folder of snapshots', async () => {
+  await using folders = await makeFolders()
+  await writeBundle(folders.functionsDir, 'snapshots')
+  await using local = await startLocal(folders)
+  await withDeadline(local.provider.apply(specOf('snapshots')), 20_000, 'deploying it')
 })
 
 test('a restart runs what was deployed, though the bundle was built again since', async () => {
