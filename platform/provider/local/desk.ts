@@ -1,5 +1,5 @@
 /** Who may change what at a time, and whether anything may be changed at all. */
-import { BrambleError } from '../../lib/errors.ts'
+import { BrambleError, hasCode } from '../../lib/errors.ts'
 import { createLocks } from '../../lib/locks.ts'
 import { DEFAULT_NAMESPACE } from '../../openfaas/types.ts'
 
@@ -29,7 +29,11 @@ export function createDesk(): Desk {
   }
   const guarded = <T>(body: () => Promise<T>) => async (): Promise<T> => {
     checkOpen()
-    return body()
+    try {
+      return await body()
+    } catch (error) {
+      throw diskFault(error)
+    }
   }
   const hasNamespace = (name: string): boolean => name === DEFAULT_NAMESPACE || isKnown(name)
 
@@ -46,4 +50,13 @@ export function createDesk(): Desk {
     alone: (namespace, what, body) => locks.shared(namespace, () => locks.exclusive(`${namespace} ${what}`, guarded(body))),
     aloneIn: (namespace, body) => locks.exclusive(namespace, guarded(body)),
   }
+}
+
+/** What a disk says, in words; all else as it is. */
+function diskFault(cause: unknown): unknown {
+  const why = hasCode(cause, 'ENOSPC') || hasCode(cause, 'EDQUOT') ? 'its disk is full: make room there'
+    : hasCode(cause, 'EROFS') ? 'its disk is read-only'
+    : hasCode(cause, 'EIO') ? 'its disk reports a fault'
+    : undefined
+  return why === undefined ? cause : new BrambleError('UNAVAILABLE', `the change cannot be kept in data_dir: ${why}`, { cause })
 }
