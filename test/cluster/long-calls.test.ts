@@ -20,6 +20,8 @@ const SPARE_SECONDS = 10
 /** Up to here the platform's own settings do. */
 const DEFAULT_SHUTDOWN_SECONDS = 30
 const PATIENCE_MS = 180_000
+/** Tries to have the calls open while an update goes on. */
+const ROUNDS = 3
 const ECHO_INTERVAL_MS = 100
 const UPGRADE_REQUIRED = 426
 const names = ['slow', 'stream', 'websocket'] as const
@@ -50,16 +52,21 @@ test('a long call, a stream of events and a WebSocket outlive an update of their
     }, PATIENCE_MS)
   }
 
-  const before = await podsOf(cluster)
-  const updated = startLong(platform)
-  await updated.areOpen
-  await deploy('2')
-  await eventually('all old pods are told to go, and others are ready', async () => {
-    const now = await podsOf(cluster)
-    return [...before.keys()].every((name) => now.get(name) !== 'stays') && [...now].filter(([name, state]) => !before.has(name) && state === 'stays').length === names.length
-  }, PATIENCE_MS)
-  assert.deepEqual(updated.over(), [], 'nothing has ended while the update was under way')
-  assert.deepEqual(await updated.results, whole)
+  for (let round = 1; ; round++) {
+    const before = new Set((await podsOf(cluster)).keys())
+    const updated = startLong(platform)
+    await updated.areOpen
+    await deploy(String(round + 1))
+    await eventually('all old pods are told to go, and others are ready', async () => {
+      const now = [...await podsOf(cluster)]
+      return now.every(([name, state]) => !before.has(name) || state === 'goes') && now.filter(([, state]) => state === 'stays').length === names.length
+    }, PATIENCE_MS)
+    const isShown = updated.over().length === 0
+    assert.deepEqual(await updated.results, whole)
+    if (isShown) break
+    // On a very slow machine an update takes longer than the calls, and has shown nothing.
+    assert.ok(round < ROUNDS, 'all updates took longer than the calls: set long_seconds higher')
+  }
 
   const restarted = startLong(platform)
   await restarted.areOpen
@@ -71,7 +78,7 @@ test('a long call, a stream of events and a WebSocket outlive an update of their
   // Whoever was told to go has gone when its last call was over.
   await eventually('the old pods are gone', async () => (await podsOf(cluster)).size === names.length, PATIENCE_MS)
   for (const functionName of names) await platform.send('/system/functions', 'DELETE', { functionName })
-}, { timeoutMs: 900_000 + 4 * LONG_SECONDS * 1000 })
+}, { timeoutMs: 900_000 + 6 * LONG_SECONDS * 1000 })
 
 const whole: readonly Result[] = [
   { what: 'call', outcome: '200 slow' }, { what: 'events', outcome: 'none is missing' }, { what: 'WebSocket', outcome: 'all echoed in order' },
