@@ -73,6 +73,8 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
   let kept = record.lastGood && record.lastGood.id !== record.target.id ? record.replicas : 0
   const route = createShownRoute(ref, record.replicas, deps.publish)
   let wakeTimer: NodeJS.Timeout | undefined
+  /** Starts wait for their time: somebody must look again, even when that time has come meanwhile. */
+  let isHeldBack = false
   let life: 'running' | 'retired' | 'stopped' = 'running'
 
   const goal = (): Revision => (record.failure && record.lastGood ? record.lastGood : record.target)
@@ -106,6 +108,7 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
     }
     showRoute(decided.route)
     for (const member of leaving) if (!draining.includes(member)) endMember(member)
+    isHeldBack = false
     for (const { revision, count } of decided.start) startMembers(revision === goal().id ? goal() : serving(), count)
     watchTime()
   }
@@ -126,7 +129,10 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
   }
 
   const startMembers = (revision: Revision, count: number): void => {
-    if (troubles.waitMs(revision.id) > 0) return
+    if (troubles.waitMs(revision.id) > 0) {
+      isHeldBack = true
+      return
+    }
     for (let index = 0; index < count; index++) startMember(revision)
   }
 
@@ -201,6 +207,7 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
   const watchTime = (): void => {
     clearTimeout(wakeTimer)
     const restarts = [goal(), serving()].map(({ id }) => troubles.waitMs(id)).filter((waitMs) => waitMs > 0)
+    if (isHeldBack && restarts.length === 0) restarts.push(0)
     const waitMs = Math.min(...restarts, ...active().map(timeLeftMs))
     if (life !== 'stopped' && waitMs < Infinity) wakeTimer = setTimeout(onTime, Math.max(1, waitMs))
   }

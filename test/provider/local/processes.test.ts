@@ -187,6 +187,15 @@ test('restarts wait longer and longer, and not at all once a replica was stable'
   assert.match(condition?.message ?? '', /exited with code 3 \(\d+ times in a row; (next start in 0.\d s|started again)\)/)
 })
 
+test('a function that ends again and again is started again and again', async () => {
+  await using folders = await makeFolders()
+  await writeBundle(folders.functionsDir, 'probe')
+  // Many moments at which a restart is just due, or not yet.
+  await using local = await startLocal(folders, { settings: { restartFirstMs: 5, restartMaxMs: 5 } })
+  await local.provider.apply(specOf('probe', { envVars: { crash: '1' } }))
+  await eventually('a hundred ends', () => local.lines.filter(({ message }) => message === 'replica ended by itself').length >= 100)
+})
+
 test('a replica that does not end when told to is killed after its grace, with all it started', async () => {
   await using folders = await makeFolders()
   await writeBundle(folders.functionsDir, 'probe')
