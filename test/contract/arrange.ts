@@ -29,6 +29,9 @@ export async function arrange(provider: Provider, given: Given = {}): Promise<vo
       const status = await provider.get(spec, { withUsage: one.usage !== undefined })
       return status?.availableReplicas === replicas && status.conditions.length === 0 &&
         (one.usage === undefined || status.usage !== undefined)
+    }).catch(async (cause: unknown) => {
+      const { availableReplicas, conditions, usage } = await provider.get(spec, { withUsage: one.usage !== undefined }) ?? {}
+      throw new Error(`${String(cause)}: ${JSON.stringify({ availableReplicas, conditions, usage })}`, { cause })
     })
   }
 }
