@@ -1,6 +1,7 @@
 /** The gateway in one process: the API and the data path, with nothing but function calls between them and the provider. */
 import type { Log } from '../lib/log.ts'
 import type { Part } from '../lib/parts.ts'
+import { cpuSeconds } from '../metrics/cpu-seconds.ts'
 import type { Snapshot } from '../metrics/exposition.ts'
 import { loadOf, type FunctionLoad } from '../metrics/function-load.ts'
 import { totalOf } from '../metrics/invocations.ts'
@@ -14,6 +15,7 @@ import { createApi } from './server.ts'
 import type { Schedules } from './system/cron.ts'
 import type { Version } from './system/info.ts'
 import type { QueueAdmin } from './system/queue.ts'
+import { urlOf } from './url.ts'
 
 export type GatewayOptions = {
   readonly provider: Provider
@@ -99,13 +101,4 @@ export function createGateway(options: GatewayOptions): Gateway {
       await api.stop()
     },
   }
-}
-
-export function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
-}
-
-export function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage()
-  return (user + system) / 1e6
 }

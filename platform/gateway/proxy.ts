@@ -6,6 +6,7 @@ import type { Call } from './call.ts'
 import type { Deadlines } from './deadlines.ts'
 import { responseHeaders } from './headers.ts'
 import type { Replica } from './table.ts'
+import { urlOf } from './url.ts'
 
 export type ForwarderOptions = {
   /** How long a replica may take to begin its answer, and pause within it. */
@@ -40,7 +41,7 @@ export function createForward(options: ForwarderOptions): Forward {
   const poolOf = new WeakMap<Replica, Pool>()
   const open = (replica: Replica): Pool => {
     const { host, port } = replica.endpoint
-    const pool = new Pool(`http://${host.includes(':') ? `[${host}]` : host}:${port}`, {
+    const pool = new Pool(urlOf(host, port), {
       connections: MAX_CONNECTIONS_PER_REPLICA,
       pipelining: 1,
       allowH2: false,

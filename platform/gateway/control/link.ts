@@ -9,6 +9,7 @@ import { BrambleError, hasCode } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import { createLoop } from '../../lib/loop.ts'
 import type { Part } from '../../lib/parts.ts'
+import { cpuSeconds } from '../../metrics/cpu-seconds.ts'
 import { loadOf } from '../../metrics/function-load.ts'
 import type { FunctionSeries } from '../../metrics/invocations.ts'
 import { serviceName } from '../../openfaas/names.ts'
@@ -139,10 +140,9 @@ export function createLink({ folder, table, signal, log }: LinkOptions): Link {
       sentSeries.set(series, mark)
       news.push(plain(series))
     }
-    const { user, system } = process.cpuUsage()
     wire.send({
       type: 'series', series: news,
-      process: { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss() },
+      process: { cpuSeconds: cpuSeconds(), residentBytes: process.memoryUsage.rss() },
     })
   }
 

@@ -17,15 +17,11 @@ export function createRelay(folder: string): Relay {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: MAX_FREE })
 
   const handle = (req: IncomingMessage, res: ServerResponse): void => {
-    const headers: string[] = []
-    for (let index = 0; index < req.rawHeaders.length; index += 2) {
-      const name = req.rawHeaders[index] ?? ''
-      if (!ofTheConnection.has(name.toLowerCase())) headers.push(name, req.rawHeaders[index + 1] ?? '')
-    }
-    const upstream = request({ socketPath, agent, method: req.method ?? 'GET', path: req.url ?? '/', headers })
+    const upstream = request({
+      socketPath, agent, method: req.method ?? 'GET', path: req.url ?? '/', headers: passedOn(req.rawHeaders),
+    })
     upstream.on('response', (answer) => {
-      const passed = answer.rawHeaders.filter((_, index, all) => !ofTheConnection.has((all[index & ~1] ?? '').toLowerCase()))
-      res.writeHead(answer.statusCode ?? 502, passed)
+      res.writeHead(answer.statusCode ?? 502, passedOn(answer.rawHeaders))
       res.flushHeaders()
       answer.on('error', () => res.destroy())
       answer.pipe(res)
@@ -37,4 +33,9 @@ export function createRelay(folder: string): Relay {
     req.pipe(upstream)
   }
   return { handle, close: () => agent.destroy() }
+}
+
+/** Flat lists: a name, then its value. */
+function passedOn(headers: readonly string[]): string[] {
+  return headers.filter((_, index) => !ofTheConnection.has((headers[index & ~1] ?? '').toLowerCase()))
 }
