@@ -6,17 +6,12 @@ import { randomBytes } from 'node:crypto'
 import { dirname } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
 import { hasCode, reasonOf } from '../lib/errors.ts'
+import type { Files } from '../lib/files.ts'
 import type { Log } from '../lib/log.ts'
 import { parseRecords, type JobRecord } from './record.ts'
 
-/** The few file calls it needs; `write` and `rename` may be lost in a power cut until `sync`. */
-export type HistoryFiles = {
-  read(path: string): Promise<Buffer>
-  write(path: string, data: string, mode: number): Promise<void>
-  /** A file's content, or a folder's list of names. */
-  sync(path: string): Promise<void>
-  rename(from: string, to: string): Promise<void>
-}
+/** The few file calls it needs. */
+export type HistoryFiles = Pick<Files, 'read' | 'write' | 'sync' | 'rename'>
 
 export type History = {
   /** Reads what there is; what makes no sense is set aside, and reported. Runs that had not ended are interrupted. */

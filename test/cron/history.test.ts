@@ -7,7 +7,7 @@ import { createHistory, type History, type HistoryFiles } from '../../platform/c
 import type { JobRecord } from '../../platform/cron/record.ts'
 import { systemClock } from '../../platform/lib/clock.ts'
 import { createLog } from '../../platform/lib/log.ts'
-import { nodeFiles } from '../../platform/provider/local/files.ts'
+import { nodeFiles } from '../../platform/lib/files.ts'
 import { createForgetfulDisk, losses } from '../provider/local/forgetful-files.ts'
 import { cases, test } from '../kit.ts'
 

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BrambleError, hasCode } from '../../lib/errors.ts'
 import { createLocks } from '../../lib/locks.ts'
-import { ensureFolder, type Files } from './files.ts'
+import { ensureFolder, type Files } from '../../lib/files.ts'
 
 export type Bundles = {
   /** Clears what a killed predecessor left half-made; answers the snapshots there are. */

@@ -6,7 +6,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { hasCode, reasonOf } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
-import { ensureFolder, type Files } from './files.ts'
+import { ensureFolder, type Files } from '../../lib/files.ts'
 
 /** Secret names and namespaces together may be longer than a file name; those get the hash of their key. */
 const MAX_NAME_LENGTH = 200

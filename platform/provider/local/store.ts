@@ -5,7 +5,7 @@ import type { Log } from '../../lib/log.ts'
 import { serviceName } from '../../openfaas/names.ts'
 import { parseDeployment } from '../../openfaas/parse.ts'
 import type { FunctionSpec, Namespace, Secret } from '../../openfaas/types.ts'
-import type { Files } from './files.ts'
+import type { Files } from '../../lib/files.ts'
 import { createRecords, type Records } from './records.ts'
 import { createRevision, type Revision } from './revision.ts'
 

@@ -4,7 +4,7 @@
  */
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { nodeFiles, type Files } from '../../../platform/provider/local/files.ts'
+import { nodeFiles, type Files } from '../../../platform/lib/files.ts'
 
 type FileNode = { readonly kind: 'file'; readonly mode: number; data: Buffer; synced: Buffer | undefined }
 type FolderNode = { readonly kind: 'folder'; readonly mode: number; readonly names: Map<string, Node>; synced: Map<string, Node> }

@@ -4,7 +4,7 @@
  */
 import { copyFile, chmod, mkdir, open, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { hasCode } from '../../lib/errors.ts'
+import { hasCode } from './errors.ts'
 
 export type Files = {
   read(path: string): Promise<Buffer>
