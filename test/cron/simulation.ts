@@ -67,7 +67,7 @@ export function createSimulation(specs: FunctionSpec[], start: string): Simulati
         if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' })
         return Buffer.from(text)
       },
-      write: async (path, data) => { if (mine.isOver) return never; disk.set(path, data) },
+      write: async (path, data) => { if (mine.isOver) return never; disk.set(path, data.toString()) },
       sync: async () => { if (mine.isOver) return never },
       async rename(from, to) {
         if (mine.isOver) return never
