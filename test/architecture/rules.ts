@@ -83,7 +83,11 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
   'http-proxy': /^test\/bench\//,
   croner: /^(?:platform\/cron|functions\/scheduler)\//,
   jose: /^(?:platform\/gateway\/edge|functions\/auth)\//,
-  'sql.js': /^(?:functions\/data|test\/fixtures)\//,
+  'sql.js': /^(?:functions\/data|test)\//,
+  // Input of the services; its schemas are written into their OpenAPI descriptions too.
+  zod: /^functions\/[^/]+\//,
+  // Mail over SMTP: no dependencies of its own.
+  nodemailer: /^functions\/(?:auth|monitor)\//,
   'quick-lru': /^(?:functions\/cache|platform\/gateway\/edge)\//,
   // Where a route table helps more than raw speed: /system, and functions' own APIs.
   express: /^(?:platform\/gateway|functions\/[^/]+|test)\//,
