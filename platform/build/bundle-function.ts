@@ -40,6 +40,7 @@ export async function bundleFunction(
   const source = await readFile(handler, 'utf8')
   const entry = join(folder, ENTRY)
   const place: BuildPlace = { function: one.name, folder: showPath(folder, stack.cwd), entry: ENTRY }
+  const runtime = join(root, 'template', 'node-ts', 'runtime')
   const passedOn = passedOnHandler(source)
   // It may stand in a comment, of which this leaves nothing.
   const isPassedOn = passedOn && (await transform(source, { loader: 'ts' })).code.includes(JSON.stringify(passedOn.from))
@@ -54,7 +55,7 @@ export async function bundleFunction(
     },
     outfile,
     absWorkingDir: stack.cwd,
-    alias: { '@bramble/runtime': join(root, 'template', 'node-ts', 'runtime', 'runtime.ts') },
+    alias: { '@bramble/runtime': join(runtime, 'runtime.ts'), '@bramble/runtime/service': join(runtime, 'service') },
   }).catch((error: unknown) => {
     throw buildError(error, isPassedOn ? { ...place, passedOn: `${showPath(handler, stack.cwd)}:${passedOn.line}:1` } : place)
   })

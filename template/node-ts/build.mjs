@@ -25,7 +25,7 @@ const options = {
     resolveDir: here, sourcefile: 'entry.ts', loader: 'ts',
   },
   // A handler folder has no node_modules above it that holds the runtime, when it is linked in from elsewhere.
-  alias: { '@bramble/runtime': join(here, 'runtime/runtime.ts') },
+  alias: { '@bramble/runtime': join(here, 'runtime/runtime.ts'), '@bramble/runtime/service': join(here, 'runtime/service') },
   bundle: true, minify: true, platform: 'node', format: 'esm', target: 'node24',
   sourcemap: 'external', sourcesContent: false, outfile: join(here, 'out/index.mjs'),
   // An imported .wasm file lies beside the bundle under its own name; what is imported is its path.

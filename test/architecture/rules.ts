@@ -85,7 +85,7 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
   jose: /^(?:platform\/gateway\/edge|functions\/auth)\//,
   'sql.js': /^(?:functions\/data|test)\//,
   // Input of the services; its schemas are written into their OpenAPI descriptions too.
-  zod: /^functions\/[^/]+\//,
+  zod: /^(?:functions\/[^/]+|test)\//,
   // Mail over SMTP: no dependencies of its own.
   nodemailer: /^functions\/(?:auth|monitor)\//,
   'quick-lru': /^(?:functions\/cache|platform\/gateway\/edge)\//,

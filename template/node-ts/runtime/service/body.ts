@@ -1,0 +1,70 @@
+/** A request's body in memory, as JSON or as a form. */
+import type { IncomingMessage } from 'node:http'
+import { Problem } from './problem.ts'
+
+export type BodyOptions = {
+  readonly type: 'application/json' | 'application/x-www-form-urlencoded'
+  readonly limitBytes: number
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** JSON as its value, a form as an object of texts (lists, where a name comes twice). Throws problems only. */
+export async function readBody(request: IncomingMessage, { type, limitBytes }: BodyOptions): Promise<unknown> {
+  const sent = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase()
+  const encoding = request.headers['content-encoding'] ?? 'identity'
+  if (sent !== type || encoding !== 'identity') {
+    const what = sent !== type ? `as ${type}, not ${sent || 'without a content-type'}` : `uncompressed, not as ${encoding}`
+    throw new Problem(415, 'unsupported_media_type', `send the body ${what}`, { headers: { accept: type } })
+  }
+  const text = decode(await readBytes(request, limitBytes))
+  return type === 'application/json' ? parseJson(text) : parseForm(text)
+}
+
+/** All bytes of a body. */
+export function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const tooLarge = (): Problem => new Problem(413, 'too_large', `the body is larger than the ${limitBytes} bytes this call takes`)
+    if (Number(request.headers['content-length'] ?? 0) > limitBytes) return reject(tooLarge())
+    const chunks: Buffer[] = []
+    let sizeBytes = 0
+    const onData = (chunk: Buffer): void => {
+      chunks.push(chunk)
+      sizeBytes += chunk.length
+      if (sizeBytes > limitBytes) settle(() => reject(tooLarge()))
+    }
+    const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks, sizeBytes)))
+    const onClose = (): void => settle(() => reject(new Problem(400, 'bad_request', 'the caller hung up while its body was read')))
+    const settle = (act: () => void): void => {
+      request.off('data', onData).off('end', onEnd).off('close', onClose)
+      act()
+    }
+    // A connection that breaks also says 'close'; its 'error' only needs a listener.
+    request.on('error', () => undefined).on('data', onData).on('end', onEnd).on('close', onClose)
+  })
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return utf8.decode(bytes)
+  } catch (cause) {
+    throw new Problem(400, 'bad_encoding', 'the body is not UTF-8', { cause })
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : 'unreadable'
+    throw new Problem(400, 'bad_json', `the body is not JSON: ${reason}`, { cause })
+  }
+}
+
+function parseForm(text: string): Record<string, string | string[]> {
+  const fields = new URLSearchParams(text)
+  return Object.fromEntries([...new Set(fields.keys())].map((name) => {
+    const values = fields.getAll(name)
+    return [name, values.length > 1 ? values : values[0] ?? '']
+  }))
+}
