@@ -101,7 +101,7 @@ function parametersOf(where: 'path' | 'query' | 'header', schema: Schema | undef
 
 function answerOf({ description, schema, type, headers = {} }: AnswerSpec, place: (schema: Json) => unknown): Json {
   const content = schema !== undefined ? { [type ?? 'application/json']: { schema: place(outputJsonSchema(schema)) } }
-    : type !== undefined ? { [type]: { schema: { type: 'string' } } } : undefined
+    : type !== undefined ? { [type]: { schema: { type: type === 'application/json' ? 'object' : 'string' } } } : undefined
   const described = Object.entries(headers).map(([name, meaning]) => [name, { description: meaning, schema: { type: 'string' } }] as const)
   return {
     description,

@@ -61,8 +61,7 @@ export function problemDocument({ status, code, message, errors, members }: Prob
 export function problemOf(error: unknown, callId: string): { readonly problem: Problem; readonly isOurs: boolean } {
   if (error instanceof Problem) return { problem: error, isOurs: true }
   if (error instanceof HttpError) return { problem: new Problem(error.status, 'refused', error.message), isOurs: true }
-  // Express says so when a path cannot be decoded.
-  if (error instanceof URIError || (error instanceof Error && 'status' in error && error.status === 400)) {
+  if (error instanceof URIError) {
     return { problem: new Problem(400, 'bad_request', 'the path cannot be decoded: write UTF-8 as %XX'), isOurs: true }
   }
   const detail = `something failed that should not; the log of this service says more under call id ${callId}`

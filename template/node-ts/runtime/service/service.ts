@@ -1,7 +1,7 @@
 /**
- * A service: its table of routes behind one Express app, with everything that is the same for all of them. Order of a call:
- * route (404, 405), `authorize` (401, 403), input (400, 413, 415), `handle`. Two routes are there without being listed, both
- * public: `/healthz` and `/openapi.json`.
+ * A service: its table of routes, with everything that is the same for all of them. Order of a call: route (404, 405),
+ * `authorize` (401, 403), input (400, 413, 415), `handle`. Two routes are there without being listed, both public: `/healthz`
+ * and `/openapi.json`. See `test/fixtures/functions/service/handler.ts` for a whole one.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { callIdOf, currentCall, signalOf } from '../call.ts'
@@ -12,23 +12,10 @@ import { readBody } from './body.ts'
 import { openApiOf, type ServiceInfo } from './openapi.ts'
 import { type FieldError, notFound, Problem, problemOf } from './problem.ts'
 import type { Incoming, Method, Route, RouteSpec } from './route.ts'
+import { createRouter } from './router.ts'
 import { checkValue, createTextReader, type Schema } from './schema.ts'
 
-type Next = (error?: unknown) => void
-type AppRequest = IncomingMessage & { readonly params: Readonly<Record<string, string | string[]>> }
-
-/** What is used of Express. */
-export type App = {
-  (request: IncomingMessage, response: ServerResponse): unknown
-  set(name: string, value: unknown): unknown
-  all(path: string, handler: (request: AppRequest, response: ServerResponse) => void): unknown
-  use(handler: (request: IncomingMessage, response: ServerResponse) => void): unknown
-  use(handler: (error: unknown, request: IncomingMessage, response: ServerResponse, next: Next) => void): unknown
-}
-
 export type ServiceOptions<Caller> = ServiceInfo & {
-  /** `express()`, as it comes. */
-  readonly app: App
   readonly routes: readonly Route<Caller>[]
   /**
    * Who calls, for every route, `public` ones included (`route.access` says which). Throws `unauthorized` or `forbidden`.
@@ -43,15 +30,11 @@ const DEFAULT_BODY_LIMIT_BYTES = 1024 * 1024
 /** The description changes with the service only. */
 const DESCRIPTION_HEADERS = { 'cache-control': 'public, max-age=300' }
 
+type Handle = (request: IncomingMessage, response: ServerResponse, params: Readonly<Record<string, string>>) => Promise<void>
+
 /** The default export of a handler. Throws when a schema cannot be described or two routes are the same. */
 export function createService<Caller>(options: ServiceOptions<Caller>): ListenerHandler {
-  const { app, routes, authorize, health } = options
-  app.set('x-powered-by', false)
-  app.set('etag', false)
-  app.set('query parser', false)
-  app.set('case sensitive routing', true)
-  app.set('strict routing', true)
-
+  const { routes, authorize, health } = options
   const own = [
     ownRoute('/healthz', 'health', 'Whether the service works', async () => {
       await health?.()
@@ -61,47 +44,47 @@ export function createService<Caller>(options: ServiceOptions<Caller>): Listener
   ]
   const description = json(openApiOf(options, [...own, ...routes]), 200, DESCRIPTION_HEADERS)
 
-  const handlers = new Map<string, Map<string, (request: AppRequest, response: ServerResponse) => Promise<void>>>()
+  const resources = new Map<string, Map<string, Handle>>()
   const add = <Who>(route: Route<Who>, who: (request: IncomingMessage) => Promise<Who> | Who): void => {
-    const methods = handlers.get(route.at) ?? new Map()
-    handlers.set(route.at, methods)
+    const methods = resources.get(route.at) ?? new Map<string, Handle>()
+    resources.set(route.at, methods)
     if (methods.has(route.method)) throw new Error(`two routes for ${route.method} ${route.at}`)
     methods.set(route.method, createRouteHandler(route, who))
   }
   for (const route of own) add(route, () => undefined)
   for (const route of routes) add(route, (request) => authorize(request, route))
+  const router = createRouter<Map<string, Handle>>()
+  for (const [at, methods] of resources) router.add(at, methods)
 
-  for (const [at, methods] of handlers) {
-    const allow = [...methods.keys()].flatMap((method) => method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]).join(', ')
-    app.all(at, (request, response) => {
-      const method = request.method === 'HEAD' ? 'get' : (request.method ?? '').toLowerCase()
-      const handle = methods.get(method)
-      if (handle !== undefined) return void handle(request, response)
-      if (method === 'options') return void send(response, { status: 204, headers: { allow } })
-      refuse(response, new Problem(405, 'method_not_allowed', `${request.method} is not possible here, only ${allow}`, { headers: { allow } }))
-    })
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const path = pathOf(request)
+    const match = router.find(path)
+    if (match === undefined) throw notFound(`there is nothing at ${path}; /openapi.json tells what there is`)
+    const { method = 'GET' } = request
+    const handle = match.found.get(method === 'HEAD' ? 'get' : method.toLowerCase())
+    if (handle !== undefined) return handle(request, response, match.params)
+    const allow = [...match.found.keys()].map((one) => one === 'get' ? 'GET, HEAD' : one.toUpperCase()).join(', ')
+    if (method === 'OPTIONS') return send(response, { status: 204, headers: { allow } })
+    throw new Problem(405, 'method_not_allowed', `${method} is not possible here, only ${allow}`, { headers: { allow } })
   }
-  app.use((request, response) => refuse(response, notFound(`there is nothing at ${pathOf(request)}; /openapi.json tells what there is`)))
-  // Express knows error handlers by their four parameters.
-  app.use((error: unknown, _request: IncomingMessage, response: ServerResponse, _next: Next) => refuse(response, error))
-  return { listener: app }
+  return {
+    listener: (request, response) => answer(request, response).catch((error: unknown) => refuse(response, error)),
+  }
 }
 
 function ownRoute(at: string, id: string, summary: string, handle: () => Promise<Answer> | Answer): Route<undefined> {
   return { method: 'get' satisfies Method, at, id, summary, access: 'public', answers: { 200: { description: summary, type: 'application/json' } }, handle }
 }
 
-function createRouteHandler<Caller>(
-  route: Route<Caller>, who: (request: IncomingMessage) => Promise<Caller> | Caller,
-): (request: AppRequest, response: ServerResponse) => Promise<void> {
+function createRouteHandler<Caller>(route: Route<Caller>, who: (request: IncomingMessage) => Promise<Caller> | Caller): Handle {
   const readInput = createInputReader(route)
-  return async (request, response) => {
+  return async (request, response, params) => {
     const call = currentCall.getStore()
     if (call === undefined) throw new Error('a service runs in the function runtime')
     try {
       const caller = await who(request)
-      const input = await readInput(request)
-      const incoming = { ...input, caller, request, response, callId: callIdOf(call), get signal() { return signalOf(call) } }
+      const input = await readInput(request, params)
+      const incoming = { ...input, caller, request, response, get callId() { return callIdOf(call) }, get signal() { return signalOf(call) } }
       await send(response, await route.handle(incoming))
     } catch (error) {
       refuse(response, error, route.refuse)
@@ -112,19 +95,19 @@ function createRouteHandler<Caller>(
 type Input = Pick<Incoming<unknown, unknown, unknown, unknown, unknown>, 'path' | 'query' | 'headers' | 'body'>
 
 /** Everything that is wrong with path, query, headers and body goes into one answer. */
-function createInputReader(route: RouteSpec): (request: AppRequest) => Promise<Input> {
+function createInputReader(route: RouteSpec): (request: IncomingMessage, params: Readonly<Record<string, string>>) => Promise<Input> {
   const readPath = createPartReader(route.path, 'path')
   const readQuery = createPartReader(route.query, 'query')
   const readHeaders = createPartReader(route.headers, 'header')
   const bodyOptions = { type: route.bodyType ?? 'application/json', limitBytes: route.bodyLimitBytes ?? DEFAULT_BODY_LIMIT_BYTES }
-  return async (request) => {
+  return async (request, params) => {
     const errors: FieldError[] = []
     const take = <T>(result: { readonly value: T } | { readonly errors: readonly FieldError[] }): T | undefined => {
       if ('value' in result) return result.value
       errors.push(...result.errors)
       return undefined
     }
-    const path = take(await readPath(textsOf(Object.entries(request.params))))
+    const path = take(await readPath(textsOf(Object.entries(params))))
     const query = take(await readQuery(textsOf(new URLSearchParams(queryOf(request)))))
     const headers = route.headers === undefined ? {} : take(await readHeaders(textsOf(Object.entries(request.headers))))
     const body = route.body === undefined ? undefined
@@ -156,6 +139,8 @@ function textsOf(entries: Iterable<readonly [string, string | string[] | undefin
 }
 
 function refuse(response: ServerResponse, error: unknown, form: (problem: Problem) => Answer = problemAnswer): void {
+  // The caller hung up while a stream was sent.
+  if (error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE') return
   const call = currentCall.getStore()
   const callId = call === undefined ? '' : callIdOf(call)
   const { problem, isOurs } = problemOf(error, callId)
