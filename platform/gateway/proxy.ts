@@ -1,6 +1,8 @@
 /** Bytes through: one attempt of one call at one replica, streamed both ways with back-pressure. */
 import { Readable } from 'node:stream'
-import { Pool, type Dispatcher } from 'undici'
+// Not from the package's top, which loads fetch, caches and WebSockets too: 7 MB.
+import Pool from 'undici/lib/dispatcher/pool.js'
+import type { Dispatcher } from 'undici'
 import { BrambleError, hasCode, reasonOf } from '../lib/errors.ts'
 import type { Call } from './call.ts'
 import type { Deadlines } from './deadlines.ts'
