@@ -13,6 +13,8 @@ export const settings = {
     'where functions run: `local` (child processes on this machine) or `kubernetes` (pods of a cluster)'),
   kubeconfig: setting('in-cluster', kubeconfig,
     'file with the address of the cluster and the credentials for it; `in-cluster` is the service account of the pod'),
+  gateway_address: setting('none', address,
+    'where pods reach the gateway, `HOST:PORT`: replicas say there that they serve, before Kubernetes knows their address'),
   insecure_registries: setting('none', names, 'registries that may do without TLS, `HOST:PORT` with commas between'),
   registry_ca_file: setting('none', file, 'file with the certificates of registries that the system does not know'),
   registry_auth_file: setting('none', file, 'file with the credentials for registries, as Docker keeps them'),
@@ -70,6 +72,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 function word(text: string): string {
   if (text.includes('\0')) throw new Error('contains a NUL character')
   return text
+}
+
+function address(text: string): { readonly host: string; readonly port: number } | undefined {
+  if (text === 'none') return undefined
+  const [, host, digits] = /^([^\s:/]+):(\d{1,5})$/.exec(text) ?? []
+  if (host === undefined || digits === undefined || Number(digits) > 65_535) throw new Error('is not HOST:PORT')
+  return { host, port: Number(digits) }
 }
 
 function kubeconfig(text: string): string | undefined {

@@ -126,7 +126,7 @@ const FOLDER_MODE = 0o700
 async function createProvider(
   env: NodeJS.ProcessEnv, config: Config, version: Version, credentials: FoundCredentials | undefined, gatewayUrl: () => string, log: Log,
 ): Promise<Provider> {
-  const { kubeconfig, update_timeout: updateTimeoutMs } = config
+  const { kubeconfig, gateway_address: gateway, update_timeout: updateTimeoutMs } = config
   if (config.provider === 'local') {
     return createLocalProvider({
       dataDir: resolve(config.data_dir), functionsDir: resolve(config.functions_dir), gatewayUrl, updateTimeoutMs, log,
@@ -138,7 +138,7 @@ async function createProvider(
   const { readImageDigest } = await import('./image/image-digest.ts')
   const registries = await createRegistriesOf(env, config, version)
   const provider = createKubernetesProvider({
-    kubeconfig, pod: host ? { host, port } : undefined, updateTimeoutMs, credentials, log,
+    kubeconfig, gateway, pod: host ? { host, port } : undefined, updateTimeoutMs, credentials, log,
     digestOf: (image) => readImageDigest(image, registries.open, log),
   })
   return {

@@ -43,6 +43,8 @@ export type DataPathOptions = {
   readonly waker: Waker | undefined
   /** No call is left on a replica that is in no route any more. */
   readonly onDrained: (instance: string) => void
+  /** A replica said that it serves, from this address. */
+  readonly onAnnounced: (secret: string, host: string) => void
   /** Answers what is no call of a function. */
   readonly other: (req: IncomingMessage, res: ServerResponse) => void
   readonly log: Log
@@ -61,6 +63,8 @@ const CHECK_INTERVAL_MS = 1_000
 const DRAIN_POLL_MS = 10
 /** A stopping gateway keeps idle connections for so long: the next request of a busy client may be on its way already. */
 const QUIET_MS = 100
+/** With what Kubernetes calls a pod: nobody else knows it before the pod runs. */
+const ANNOUNCEMENT = /^\/_\/serving\/([0-9a-f-]{36})$/
 const ASYNC_PREFIX = '/async-function/'
 
 export function createDataPath(options: DataPathOptions): DataPath {
@@ -107,7 +111,11 @@ export function createDataPath(options: DataPathOptions): DataPath {
         accepting++
         res.once('close', () => { accepting-- })
       }
-      other(req, res)
+      const [, secret] = req.method === 'POST' && ANNOUNCEMENT.exec(url) || []
+      if (secret === undefined) return other(req, res)
+      // Behind IPv6 sockets an IPv4 address has a prefix.
+      options.onAnnounced(secret, (req.socket.remoteAddress ?? '').replace(/^::ffff:/, ''))
+      res.writeHead(204).end()
     } catch (error) {
       if (httpStatusOf(error) === 500) log.error('call failed', { error: error instanceof Error ? error.stack : String(error) })
       refuse(req, res, error)

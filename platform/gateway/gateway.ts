@@ -64,6 +64,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const dataPath = createDataPath({
     host, port, limits, log, servedBy: () => servedBy, waker: options.waker,
     onDrained: (instance) => provider.drained(instance),
+    onAnnounced: (secret, host) => provider.announced?.(secret, host),
     other: api.handle,
   })
   const { table } = dataPath

@@ -43,6 +43,12 @@ export type Provider = Part & {
   drained(instance: string): void
 
   /**
+   * A replica says that it serves at this address, before the cluster knows. `secret` is what only that replica was
+   * given; one that is unknown is ignored. Absent where addresses are known from the start.
+   */
+  announced?(secret: string, host: string): void
+
+  /**
    * Creates the function or changes it to this; idempotent, and acknowledged once it is durable: the replicas follow.
    * `INVALID` for a missing image, secret or namespace or a bad quantity; nothing has changed then.
    */

@@ -1,5 +1,6 @@
 /** What only a cluster can show of the provider: objects, other people's changes, watches that are lost, words for what is wrong. */
 import * as assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { listAt, numberAt, objectAt, textAt, textsAt } from '../../platform/provider/kubernetes/json.ts'
 import type { FunctionSpec } from '../../platform/openfaas/types.ts'
 import { eventually, test } from '../kit.ts'
@@ -122,6 +123,40 @@ test('a replica that says it is not ready gets no more calls, until it is again'
   await eventually('it is out', () => path.endpoints('probe').length === 0)
   await ask(first, '/ready/on')
   assert.deepEqual(await path.ready('probe'), [first])
+}, options)
+
+test('a replica that says where it serves is called before Kubernetes knows its address; nobody can say it for another', async () => {
+  await using world = await openProviderWorld()
+  const { cluster, provider, path } = world
+  await provider.apply(specOf('probe', { image: await world.makeImage('probe') }))
+  const [real] = await path.ready('probe')
+  assert.ok(real && provider.announced)
+  // A second pod that no kubelet runs; what would run in it listens here.
+  const deployment = await cluster.get('deployment', 'probe', '-n', 'openfaas-fn')
+  const template = objectAt(deployment, 'spec', 'template')
+  const [server, host] = [createServer((_req, res) => { res.end('early') }), '127.77.0.1']
+  await new Promise<void>((resolve) => server.listen(8080, host, resolve))
+  try {
+    await provider.scale(refOf('probe'), 2)
+    await path.ready('probe', 2)
+    await cluster.apply({
+      apiVersion: 'v1', kind: 'Pod',
+      metadata: { name: 'probe-early', namespace: 'openfaas-fn', ...objectAt(template, 'metadata') },
+      spec: { ...objectAt(template, 'spec'), nodeName: 'a-board-without-a-kubelet' },
+    })
+    const uid = textAt(await cluster.get('pod', 'probe-early', '-n', 'openfaas-fn'), 'metadata', 'uid') ?? ''
+    provider.announced('0b1c2d3e-0000-4000-8000-123456789abc', host)
+    provider.announced(uid, real.host)
+    provider.announced(uid, 'not-an-address')
+    provider.announced(uid, host)
+    await eventually('it is in the rotation', () => path.endpoints('probe').some((one) => one.host === host && one.instance === 'probe-early'))
+    assert.equal(path.endpoints('probe').length, 3)
+    assert.equal(path.endpoints('probe').filter((one) => one.host === real.host).length, 1)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+    await cluster.kubectl('-n', 'openfaas-fn', 'delete', 'pod', 'probe-early', '--grace-period=0', '--force', '--ignore-not-found')
+  }
 }, options)
 
 test('a volume keeps what was written, over an update in which the old replica has ended before the new one starts', async () => {

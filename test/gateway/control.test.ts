@@ -45,6 +45,7 @@ async function startReplica(instance: string): Promise<Replica> {
 type World = AsyncDisposable & {
   readonly provider: SeededProvider
   readonly drained: string[]
+  readonly announced: string[]
   readonly dataPaths: RemoteDataPath[]
   control: Control
   url(index?: number): string
@@ -59,14 +60,17 @@ async function open(options: { readonly count?: number; readonly waker?: Waker; 
     functions: functions.map((service) => ({ deployment: { service, image: `test/${service}` }, replicas: 1, availableReplicas: 0 })),
   })
   const drained: string[] = []
-  const provider: Provider = { ...seeded, drained: (instance) => { drained.push(instance) } }
+  const announced: string[] = []
+  const provider: Provider = {
+    ...seeded, drained: (instance) => { drained.push(instance) }, announced: (secret, host) => { announced.push(`${secret} ${host}`) },
+  }
   const makeControl = (): Control => createControl({
     provider, credentials: CREDENTIALS, host: '127.0.0.1', port: 0, folder, version: { release: '1.2.3', sha: '0' }, log,
     readTimeoutMs: 5_000, shutdownTimeoutMs: 100, ...(options.waker ? { waker: options.waker } : {}),
   })
   await seeded.start()
   const world: World = {
-    provider: seeded, drained, control: makeControl(),
+    provider: seeded, drained, announced, control: makeControl(),
     dataPaths: Array.from({ length: options.count ?? 1 }, () =>
       createRemoteDataPath({ host: '127.0.0.1', port: 0, isShared: false, limits: { ...LIMITS, readyTimeoutMs: 10_000 }, folder, signal: new AbortController().signal, log })),
     url: (index = 0) => `http://127.0.0.1:${world.dataPaths[index]?.port()}`,
@@ -133,6 +137,16 @@ test('the API answers through the data path, with its own rules', async () => {
   })
   assert.equal(created.status, 202)
   assert.equal(world.provider.secretValue('key')?.length, 500_000)
+})
+
+test('a replica that says it serves is told to the provider, with the address that it spoke from', async () => {
+  await using world = await open()
+  const secret = '0b1c2d3e-0000-4000-8000-123456789abc'
+  assert.match(await text(`${world.url()}/_/serving/${secret}`), /^401/, 'only a POST says so')
+  assert.match(await text(`${world.url()}/_/serving/nonsense`, { method: 'POST' }), /^401/)
+  assert.equal(await text(`${world.url()}/_/serving/${secret}`, { method: 'POST' }), '204 ')
+  await eventually('the provider hears it', () => world.announced.length > 0)
+  assert.deepEqual(world.announced, [`${secret} 127.0.0.1`])
 })
 
 test('a replica is drained when no process has a call on it any more', async () => {

@@ -76,7 +76,7 @@ async function open(): Promise<World> {
   assert.ok(address !== null && typeof address === 'object')
   const dataPath = createDataPath({
     host: '127.0.0.1', port: 0, limits: { ...LIMITS, upstreamTimeoutMs: 40_000, readyTimeoutMs: 30_000 },
-    servedBy: () => 'test', waker: undefined, onDrained: () => undefined, other: (_req, res) => { res.end() },
+    servedBy: () => 'test', waker: undefined, onDrained: () => undefined, onAnnounced: () => undefined, other: (_req, res) => { res.end() },
     log: createLog({ level: 'info', write: (line) => { messages.push(JSON.parse(line).message) } }),
   })
   await dataPath.start()

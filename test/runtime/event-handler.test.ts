@@ -1,5 +1,6 @@
 import * as assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { cases, eventually, test } from '../kit.ts'
@@ -70,6 +71,28 @@ test('console lines carry the call id', async () => {
   await fetch(`${fn.url}/log`, { headers: { 'x-call-id': 'call-7' } })
   const line = await eventually('the line is there', () => fn.logs().find(({ message }) => message.startsWith('said')))
   assert.equal(line['callId'], 'call-7')
+})
+
+test('a function says that it serves once it does, and serves whether or not anybody hears it', async () => {
+  const heard: string[] = []
+  const server = createServer((req, res) => {
+    heard.push(`${req.method} ${req.url}`)
+    res.writeHead(204).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  assert.ok(address !== null && typeof address === 'object')
+  const url = `http://127.0.0.1:${address.port}/_/serving/x`
+  {
+    await using fn = await startFunction('values', { announce_url: url })
+    await eventually('it is heard', () => heard.length > 0)
+    assert.equal((await fetch(`${fn.url}/_/ready`)).status, 200)
+  }
+  assert.deepEqual(heard, ['POST /_/serving/x'])
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+  await using fn = await startFunction('values', { announce_url: url })
+  assert.equal((await fetch(`${fn.url}/_/ready`)).status, 200)
 })
 
 test('a rejection outside a call is logged and ends the process with 1', async () => {

@@ -29,7 +29,7 @@ export type Hub = Part & {
 }
 
 export type HubOptions = {
-  readonly provider: Pick<Provider, 'watch' | 'drained'>
+  readonly provider: Pick<Provider, 'watch' | 'drained' | 'announced'>
   readonly waker: Waker | undefined
   /** What `X-Served-By` says. */
   readonly servedBy: string
@@ -94,6 +94,8 @@ export function createHub({ provider, waker, servedBy, folder, log }: HubOptions
       log.info('data path connected', { pid: message.pid })
     } else if (message.type === 'drained') {
       isDrained(message.instance, peer)
+    } else if (message.type === 'announced') {
+      provider.announced?.(message.secret, message.host)
     } else if (message.type === 'loads') {
       for (const load of message.loads) peer.numbers.loads.set(load.name, { load, atMs: nowMs })
     } else if (message.type === 'series') {

@@ -30,6 +30,7 @@ export type Link = Part & Waker & {
   /** As the control process says it. */
   servedBy(): string
   drained(instance: string): void
+  announced(secret: string, host: string): void
 }
 
 export type LinkOptions = {
@@ -64,7 +65,7 @@ export function createLink({ folder, table, signal, log }: LinkOptions): Link {
   let servedBy = 'bramble'
   let isOn = false
   /** What was sent of each function last, so that only news go out. */
-  let sentLoads = new Map<string, string>()
+  let sentLoads = new WeakMap<FunctionSeries, { changes: number; waiting: number }>()
   let sentSeries = new WeakMap<FunctionSeries, number>()
 
   const onMessage = (message: ToDataPath): void => {
@@ -96,7 +97,7 @@ export function createLink({ folder, table, signal, log }: LinkOptions): Link {
     created.on('connect', () => {
       if (failures > 0) log.info('control process is there again')
       failures = 0
-      sentLoads = new Map()
+      sentLoads = new WeakMap()
       sentSeries = new WeakMap()
       wire = createWire<ToDataPath, ToControl>(created, onMessage)
       sayHello()
@@ -122,11 +123,13 @@ export function createLink({ folder, table, signal, log }: LinkOptions): Link {
     const nowMs = performance.now()
     const loads = []
     for (const { series, waiting } of table().targets()) {
-      const load = loadOf(series, waiting.size, nowMs)
-      const mark = `${load.started} ${load.finished} ${load.waiting}`
-      if (sentLoads.get(load.name) === mark) continue
-      sentLoads.set(load.name, mark)
-      loads.push(load)
+      // Of a thousand functions a few have news: for the others nothing is made.
+      const changes = changesOf(series)
+      const sent = sentLoads.get(series)
+      if (sent === undefined) sentLoads.set(series, { changes, waiting: waiting.size })
+      else if (sent.changes === changes && sent.waiting === waiting.size) continue
+      else Object.assign(sent, { changes, waiting: waiting.size })
+      loads.push(loadOf(series, waiting.size, nowMs))
     }
     if (loads.length > 0) wire.send({ type: 'loads', loads })
   }
@@ -135,7 +138,7 @@ export function createLink({ folder, table, signal, log }: LinkOptions): Link {
     if (wire === undefined) return
     const news = []
     for (const { series } of table().targets()) {
-      const mark = series.started * 2 - series.inFlight
+      const mark = changesOf(series)
       if (sentSeries.get(series) === mark) continue
       sentSeries.set(series, mark)
       news.push(plain(series))
@@ -161,6 +164,7 @@ export function createLink({ folder, table, signal, log }: LinkOptions): Link {
     },
     servedBy: () => servedBy,
     drained: (instance) => wire?.send({ type: 'drained', instance }),
+    announced: (secret, host) => wire?.send({ type: 'announced', secret, host }),
     async wake(ref) { await ask('wake', ref) },
     whyNotReady: (ref) => (wire === undefined ? Promise.resolve('the control process is away') : ask('why', ref)),
     async start() {
@@ -182,4 +186,9 @@ export function createLink({ folder, table, signal, log }: LinkOptions): Link {
       pending.clear()
     },
   }
+}
+
+/** Grows with each call that begins and with each that ends. */
+function changesOf({ started, inFlight }: FunctionSeries): number {
+  return started * 2 - inFlight
 }

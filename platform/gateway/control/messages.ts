@@ -15,6 +15,8 @@ export type ToControl =
   | { readonly type: 'hello'; readonly pid: number; readonly port: number | undefined }
   /** No call is left on a replica that is in no route any more. */
   | { readonly type: 'drained'; readonly instance: string }
+  /** A replica said so; `Provider.announced`. */
+  | { readonly type: 'announced'; readonly secret: string; readonly host: string }
   /** Answered by a `reply` with this id. */
   | { readonly type: 'wake' | 'why'; readonly id: number; readonly ref: FunctionRef }
   /** Of each function whose numbers have changed since the last time. Their `atMs` is how old they are when sent, below 0. */

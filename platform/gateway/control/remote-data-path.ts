@@ -28,7 +28,7 @@ export function createRemoteDataPath({ host, port, isShared, limits, folder, sig
   const isReady = (): boolean => dataPath.isListening() && link.isSynced()
   const link = createLink({ folder, table: () => dataPath.table, signal, log })
   const dataPath = createDataPath({
-    host, port, isShared, limits, log, servedBy: link.servedBy, waker: link, onDrained: link.drained,
+    host, port, isShared, limits, log, servedBy: link.servedBy, waker: link, onDrained: link.drained, onAnnounced: link.announced,
     other(req, res) {
       // It is this process that takes calls: it answers for itself, also while the control process is away.
       if (req.url !== '/healthz' || (req.method !== 'GET' && req.method !== 'HEAD')) return relay.handle(req, res)

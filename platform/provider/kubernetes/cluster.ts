@@ -1,4 +1,5 @@
 /** The cluster in memory: namespaces of functions, and in each its Deployments and pods, followed by watches. */
+import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from '../../lib/backoff.ts'
 import { BrambleError, reasonOf } from '../../lib/errors.ts'
@@ -33,6 +34,8 @@ export type Cluster = Part & {
   dropDeployment(deployment: DeploymentView): void
   putPod(object: unknown): void
   podsIn(namespace: string): readonly PodView[]
+  /** A pod's own word for where it is, until the kubelet says so; believed of a pod that is about to get its address. */
+  announced(uid: string, ip: string): void
 }
 
 export type ClusterDeps = {
@@ -63,6 +66,8 @@ export function createCluster(deps: ClusterDeps): Cluster {
   const rooms = new Map<string, Room>()
   const podsOf = new Map<string, Map<string, PodView>>()
   const retries = new Map<string, NodeJS.Timeout>()
+  /** By uid: addresses that the API does not know yet. */
+  const announced = new Map<string, string>()
   let isOpen = false
 
   const onFunction = (ref: FunctionRef): void => {
@@ -84,11 +89,20 @@ export function createCluster(deps: ClusterDeps): Cluster {
     const key = serviceName(ref)
     const pods = podsOf.get(key) ?? new Map<string, PodView>()
     podsOf.set(key, pods)
+    if (before && before.uid !== after?.uid) announced.delete(before.uid)
     // The same name with another identity is another pod: it goes to the end.
     if (before && before.uid !== after?.uid) pods.delete(before.key)
     if (after) pods.set(after.key, after)
     if (pods.size === 0) podsOf.delete(key)
     onFunction(ref)
+  }
+
+  const viewPodNow = (object: unknown): PodView | undefined => {
+    const pod = viewPod(object)
+    if (pod?.ip !== undefined) announced.delete(pod.uid)
+    if (pod === undefined) return undefined
+    const ip = announced.get(pod.uid)
+    return ip === undefined ? pod : { ...pod, ip }
   }
 
   const openRoom = (name: string): Room => {
@@ -97,7 +111,7 @@ export function createCluster(deps: ClusterDeps): Cluster {
     const query = { labelSelector: FUNCTION_LABEL }
     const room: Room = {
       deployments: createWatch({ client, path: paths.deployments(name), query, view: viewDeployment, onChange: onDeployment, log }),
-      pods: createWatch({ client, path: paths.pods(name), query, view: viewPod, onChange: onPod, log }),
+      pods: createWatch({ client, path: paths.pods(name), query, view: viewPodNow, onChange: onPod, log }),
       objects: createWatch({ client, path: paths.functions(name), view: viewFunctionObject, onChange: deps.onObject, log }),
       ready: Promise.resolve(),
     }
@@ -196,6 +210,14 @@ export function createCluster(deps: ClusterDeps): Cluster {
     putDeployment: (object) => rooms.get(viewDeployment(object)?.namespace ?? '')?.deployments.put(object),
     dropDeployment: (one) => rooms.get(one.namespace)?.deployments.drop(one.key, one.uid),
     podsIn: (namespace) => [...rooms.get(namespace)?.pods.items.values() ?? []],
+    announced(uid, ip) {
+      const all = [...rooms.values()].flatMap(({ pods }) => [...pods.items.values()])
+      const pod = all.find((one) => one.uid === uid)
+      // An address that is another pod's is a lie, or an old story.
+      if (!pod || pod.ip !== undefined || pod.node === undefined || isIP(ip) === 0 || all.some((one) => one.ip === ip)) return
+      announced.set(uid, ip)
+      rooms.get(pod.namespace)?.pods.set({ ...pod, ip })
+    },
     putPod: (object) => rooms.get(viewPod(object)?.namespace ?? '')?.pods.put(object),
   }
   return cluster

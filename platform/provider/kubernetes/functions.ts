@@ -16,6 +16,7 @@ import { DELETION_COST_ANNOTATION, EXITS_ANNOTATION } from './names.ts'
 import { exitsPolicyName } from './network-policies.ts'
 import { viewDeployment, viewObject, type DeploymentView } from './objects.ts'
 import { textAt } from './json.ts'
+import type { Gateway } from './pod-template.ts'
 import { paths } from './paths.ts'
 import { readProfiles } from './profiles.ts'
 import type { Rotation } from './rotation.ts'
@@ -35,6 +36,7 @@ export type FunctionsDeps = {
   readonly secrets: Secrets
   /** The digest of an image's content; `undefined` when its registry does not say; `INVALID` when it says there is none. */
   readonly digestOf: (image: string) => Promise<string | undefined>
+  readonly gateway: () => Gateway | undefined
   readonly usageOf: (ref: FunctionRef) => Promise<FunctionStatus['usage']>
   readonly readyDeadlineMs: number
   readonly log: Log
@@ -48,7 +50,7 @@ const GONE_POLL_MS = 100
 const DOOMED = '-100'
 
 export function createFunctions(deps: FunctionsDeps): Functions {
-  const { client, cluster, rotation, secrets, digestOf, usageOf, readyDeadlineMs, log } = deps
+  const { client, cluster, rotation, secrets, digestOf, gateway, usageOf, readyDeadlineMs, log } = deps
   const locks = createLocks()
   const alone = <T>(ref: FunctionRef, body: () => Promise<T>): Promise<T> => locks.exclusive(serviceName(ref), () =>
     translated(`function ${ref.name} in namespace ${ref.namespace}`, body))
@@ -92,7 +94,7 @@ export function createFunctions(deps: FunctionsDeps): Functions {
       checkReplicas(replicas, 'replicas', spec)
       const resourceVersion = textAt(present, 'metadata', 'resourceVersion')
       const deployment = deploymentOf({
-        spec, replicas, digest, profiles, secrets: secretViews,
+        spec, replicas, digest, profiles, secrets: secretViews, gateway: gateway(),
         incarnation: view?.incarnation || randomBytes(6).toString('hex'),
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
         owner: owner ?? view?.owner,

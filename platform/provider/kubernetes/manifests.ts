@@ -9,7 +9,7 @@ import {
   SPEC_ANNOTATION, VOLUME_ANNOTATION,
 } from './names.ts'
 import { exitsPolicy } from './network-policies.ts'
-import { podSpecOf, type SecretView } from './pod-template.ts'
+import { podSpecOf, type Gateway, type SecretView } from './pod-template.ts'
 import type { Profile } from './profiles.ts'
 
 export type FunctionFacts = {
@@ -20,6 +20,8 @@ export type FunctionFacts = {
   readonly digest: string | undefined
   readonly secrets: readonly SecretView[]
   readonly profiles: readonly Profile[]
+  /** Who is told by a replica that it serves. */
+  readonly gateway?: Gateway | undefined
   /** Of the Deployment that this was made from: somebody else's change in between is noticed. */
   readonly resourceVersion?: string
   /** A Function object that this one belongs to, and goes with. */
@@ -93,6 +95,7 @@ export function deploymentOf(facts: FunctionFacts): object {
       image: facts.digest === undefined || spec.image.includes('@') ? spec.image : `${spec.image}@${facts.digest}`,
       secrets: facts.secrets,
       profiles: facts.profiles,
+      gateway: facts.gateway,
       volume: path === undefined ? undefined : { path, claim: claimNameOf(spec) },
     }),
   }

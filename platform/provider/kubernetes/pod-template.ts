@@ -14,6 +14,9 @@ export type SecretView = {
   readonly isForPulling: boolean
 }
 
+/** By its IP address. */
+export type Gateway = { readonly host: string; readonly port: number }
+
 export type PodFacts = {
   readonly spec: FunctionSpec
   /** With its digest, when the registry has told it. */
@@ -21,6 +24,7 @@ export type PodFacts = {
   readonly secrets: readonly SecretView[]
   readonly profiles: readonly Profile[]
   readonly volume: { readonly path: string; readonly claim: string } | undefined
+  readonly gateway: Gateway | undefined
 }
 
 /** Neither root nor a user of the node; images name theirs by words that Kubernetes cannot check. As OpenFaaS does. */
@@ -31,7 +35,7 @@ const GONE_SECONDS = 20
 const TMP_SIZE = '64Mi'
 const SECRET_MODE = 0o444
 
-export function podSpecOf({ spec, image, secrets, profiles, volume }: PodFacts): object {
+export function podSpecOf({ spec, image, secrets, profiles, volume, gateway }: PodFacts): object {
   const timing = timingOf(spec, volume !== undefined)
   const { preStopSeconds, graceSeconds } = timing
   const mounted = secrets.filter(({ isForPulling }) => !isForPulling)
@@ -46,7 +50,7 @@ export function podSpecOf({ spec, image, secrets, profiles, volume }: PodFacts):
       image,
       imagePullPolicy: pullPolicyOf(image),
       ports: [{ name: 'http', containerPort: FUNCTION_PORT, protocol: 'TCP' }],
-      env: environmentOf(spec, timing),
+      env: [...(gateway ? announcementOf(gateway) : []), ...environmentOf(spec, timing)],
       resources: mergeResources(resources, profiles),
       ...probesOf(spec),
       lifecycle: { preStop: { sleep: { seconds: preStopSeconds } } },
@@ -120,6 +124,14 @@ function environmentOf(spec: FunctionSpec, { shutdownSeconds, acceptMs }: Timing
     ...spec.envVars,
   }
   return Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => ({ name, value: literal(value) }))
+}
+
+/** What our runtime needs to say that it serves. A pod's uid is known to the API, the kubelet and the pod alone. */
+function announcementOf({ host, port }: Gateway): readonly object[] {
+  return [
+    { name: 'pod_uid', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
+    { name: 'announce_url', value: `http://${host.includes(':') ? `[${host}]` : host}:${port}/_/serving/$(pod_uid)` },
+  ]
 }
 
 /** Kubernetes replaces `$(NAME)`; a function gets its variables as they were sent. */

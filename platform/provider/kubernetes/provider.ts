@@ -1,5 +1,6 @@
 /** The provider for a cluster: replicas are pods, state is in the Kubernetes API and nowhere else. */
-import { BrambleError } from '../../lib/errors.ts'
+import { lookup } from 'node:dns/promises'
+import { BrambleError, reasonOf } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { FunctionRef } from '../../openfaas/types.ts'
 import type { Provider } from '../provider.ts'
@@ -12,6 +13,7 @@ import { createFunctionObjects } from './functions-crd.ts'
 import { keepCredentials, type Credentials } from './keep-credentials.ts'
 import { createLogs } from './logs.ts'
 import { createNamespaces, prepareNamespace } from './namespaces.ts'
+import type { Gateway } from './pod-template.ts'
 import { createProber } from './probe.ts'
 import { createRotation } from './rotation.ts'
 import { createSecrets } from './secrets.ts'
@@ -22,6 +24,8 @@ export type KubernetesProviderDeps = {
   readonly kubeconfig: string | undefined
   /** Where a pod finds the API; absent outside of one. */
   readonly pod: { readonly host: string; readonly port: string } | undefined
+  /** Where replicas reach the gateway; absent when they are not to say that they serve. */
+  readonly gateway?: Gateway | undefined
   /**
    * The digest of an image's content, so that the same tag with new content is a new version; `undefined` when its
    * registry does not say. `INVALID` when it says that there is none.
@@ -35,7 +39,7 @@ export type KubernetesProviderDeps = {
 }
 
 export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider {
-  const { kubeconfig, pod, digestOf = async () => undefined, updateTimeoutMs, credentials, log } = deps
+  const { kubeconfig, pod, gateway, digestOf = async () => undefined, updateTimeoutMs, credentials, log } = deps
   const client = createClient(() => connect(kubeconfig, pod))
   const prober = createProber()
   const listeners = new Set<(ref: FunctionRef) => void>()
@@ -53,8 +57,9 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
   const secrets = createSecrets({ client, cluster })
   const namespaces = createNamespaces({ client, cluster, log })
   const usage = createUsage({ client, cluster, log })
+  let gatewayNow: Gateway | undefined
   const functions = createFunctions({
-    client, cluster, rotation, secrets, digestOf, log, usageOf: usage.of, readyDeadlineMs: updateTimeoutMs,
+    client, cluster, rotation, secrets, digestOf, gateway: () => gatewayNow, log, usageOf: usage.of, readyDeadlineMs: updateTimeoutMs,
   })
   const balancer = createBalancer({ client, cluster, rotation, log })
   const objects = createFunctionObjects({ client, functions, log })
@@ -69,6 +74,7 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
   return {
     info: { name: 'bramble-kubernetes', orchestration: 'kubernetes' },
     async start() {
+      gatewayNow = gateway && await resolved(gateway, log)
       await cluster.start()
       if (credentials) await keepCredentials({ client, log }, credentials)
       await balancer.start()
@@ -85,6 +91,7 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
     // A replica that has left goes on for as long as a call may take (timing.ts): the kubelet cannot be told to end it
     // sooner, and another platform may still have calls on it.
     drained: () => undefined,
+    announced: cluster.announced,
     apply: (spec) => functions.apply(spec),
     list: functions.list,
     get: functions.get,
@@ -93,6 +100,16 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
     logs: logs.read,
     secrets: { list: secrets.list, create: secrets.create, update: secrets.update, remove: secrets.remove },
     namespaces,
+  }
+}
+
+/** By its address: a function that starts has no time for a question to DNS. */
+async function resolved({ host, port }: Gateway, log: Log): Promise<Gateway | undefined> {
+  try {
+    return { host: (await lookup(host)).address, port }
+  } catch (error) {
+    log.warn('gateway_address is not known: functions that start are found when Kubernetes tells of them', { host, error: reasonOf(error) })
+    return undefined
   }
 }
 

@@ -19,6 +19,8 @@ export type Watched<T extends ObjectView> = {
   stop(): Promise<void>
   /** What a write of ours answered: it is known at once, not when the watch says so. */
   put(object: unknown): void
+  /** The same object seen better. */
+  set(item: T): void
   /** Removed by us. */
   drop(key: string, uid: string): void
 }
@@ -152,6 +154,7 @@ export function createWatch<T extends ObjectView>(deps: WatchDeps<T>): Watched<T
   return {
     items,
     put,
+    set: (item) => set(item.key, item),
     drop(key, uid) {
       dropped.add(uid)
       drop(key, uid)

@@ -40,13 +40,11 @@ export function createMetrics(): Metrics {
         })
       }
       return [
-        '# HELP http_requests_total Requests served.',
         '# TYPE http_requests_total counter',
         ...totals,
         `# HELP ${DURATION} Seconds spent serving requests.`,
         `# TYPE ${DURATION} histogram`,
         ...durations,
-        '# HELP http_requests_in_flight Requests being served now.',
         '# TYPE http_requests_in_flight gauge',
         `http_requests_in_flight ${inFlight}`,
         '',

@@ -1,6 +1,6 @@
 /** A function's process from its first line to its exit code; the only file of the runtime that ends it. */
 import { captureConsole, log } from './log.ts'
-import { createFunctionServer, type FunctionServer } from './server.ts'
+import { createFunctionServer, http, type FunctionServer } from './server.ts'
 import { readSettings, type Settings } from './settings.ts'
 
 /**
@@ -15,16 +15,18 @@ export function serve(handler: unknown): void {
   if (problems.length > 0) return refuseToStart(problems.join('; '))
   const server = createFunctionServer(settings)
   stopOnSignal(server, settings)
-  void start(server, handler)
+  void start(server, handler, settings)
 }
 
-async function start(server: FunctionServer, handler: unknown): Promise<void> {
+async function start(server: FunctionServer, handler: unknown, { announceUrl }: Settings): Promise<void> {
   const ports = await server.listen().catch((error: unknown) => refuseToStart(messageOf(error)))
   const loaded = handler instanceof Promise
     ? await handler.then(defaultOf, (error: unknown) => die('the handler does not load', error))
     : handler
   try {
     server.load(loaded)
+    // Who does not hear it finds out by asking.
+    if (announceUrl) http.request(announceUrl, { method: 'POST', agent: false }).on('error', () => {}).end()
   } catch (error) {
     refuseToStart(messageOf(error))
   }

@@ -14,7 +14,7 @@ import type { Settings } from './settings.ts'
 import { shapeOf, type Shape } from './shape.ts'
 
 // Not an import statement: that evaluates lazy exports of `node:http` too (WebSocket, fetch's parts), 6.5 MB of memory.
-const http = process.getBuiltinModule('node:http')
+export const http = process.getBuiltinModule('node:http')
 
 /** Longer than a gateway keeps idle connections in its pool, so that the gateway is the one to close them. */
 const KEEP_ALIVE_MS = 90_000

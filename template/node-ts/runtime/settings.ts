@@ -20,6 +20,8 @@ export type Settings = {
   readonly shutdownTimeoutMs: number
   /** How long a stopping function goes on accepting, while lists of endpoints lag. */
   readonly shutdownGraceMs: number
+  /** Told, by a POST, that this replica serves; absent: nobody. A cluster learns its address half a second later. */
+  readonly announceUrl: string | undefined
 }
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -55,6 +57,7 @@ export function readSettings(env: Env): { settings: Settings; problems: string[]
     bodyLimitBytes: read('body_limit', '6Mi', sizeInBytes, 'a size like 500k, 6Mi or 1048576, at most 1Gi'),
     shutdownTimeoutMs: duration('shutdown_timeout', '30s'),
     shutdownGraceMs: duration('shutdown_grace', '2s'),
+    announceUrl: env['announce_url'],
   }
   return { settings, problems }
 }

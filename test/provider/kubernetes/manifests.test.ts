@@ -191,3 +191,11 @@ cases('what cannot run is refused', [
   checkSpec(specOf('echo', more))
   made(more)
 }, { code: 'INVALID', message: words }))
+
+test('a replica is told where to say that it serves, by what only it knows', () => {
+  assert.deepEqual(listAt(made().container, 'env').filter((one) => /announce|pod/.test(textAt(one, 'name') ?? '')), [])
+  assert.deepEqual(listAt(made({}, { gateway: { host: 'fd00::7', port: 8080 } }).container, 'env').slice(0, 2), [
+    { name: 'pod_uid', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
+    { name: 'announce_url', value: 'http://[fd00::7]:8080/_/serving/$(pod_uid)' },
+  ])
+})
