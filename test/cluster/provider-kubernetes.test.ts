@@ -38,6 +38,8 @@ test('what a person has set in other fields stays, what the platform sets comes 
   const spec = specOf('probe', { image: await world.makeImage('probe') })
   await provider.apply(spec)
   await path.ready('probe')
+  // Two updates at once take away first what Kubernetes does not know to be ready yet.
+  await cluster.kubectl('-n', 'openfaas-fn', 'rollout', 'status', 'deployment', 'probe', '--timeout=120s')
   await cluster.kubectl('-n', 'openfaas-fn', 'annotate', 'deployment', 'probe', 'owner=me')
   const patch = { spec: { template: { spec: { hostAliases: [{ ip: '10.1.2.3', hostnames: ['db'] }], enableServiceLinks: true } } } }
   await cluster.kubectl('-n', 'openfaas-fn', 'patch', 'deployment', 'probe', '--type=merge', '-p', JSON.stringify(patch))
