@@ -7,7 +7,7 @@ import type { Part } from '../lib/parts.ts'
 import type { CronStatus } from '../openfaas/cron-status.ts'
 import { serviceName } from '../openfaas/names.ts'
 import type { FunctionRef, FunctionSpec } from '../openfaas/types.ts'
-import type { Provider } from '../provider/provider.ts'
+import type { Provider, RouteChange } from '../provider/provider.ts'
 import type { CallFunction } from './call.ts'
 import { dueRuns, nextRunMs } from './due.ts'
 import type { History } from './history.ts'
@@ -23,7 +23,7 @@ export type Cron = Part & {
 }
 
 export type CronDeps = {
-  readonly provider: { readonly list: Provider['list']; readonly namespaces: Pick<Provider['namespaces'], 'list'> }
+  readonly provider: Pick<Provider, 'list' | 'watch'> & { readonly namespaces: Pick<Provider['namespaces'], 'list'> }
   readonly leader: Leader
   readonly history: History
   readonly call: CallFunction
@@ -33,7 +33,7 @@ export type CronDeps = {
 
 /** No sleep is longer: a clock that jumps is noticed. */
 const LONGEST_SLEEP_MS = 1_000
-/** How soon a deployment is seen. */
+/** How soon other annotations are seen; a function that is new or gone is seen with the next look. */
 const READ_EVERY_MS = 5_000
 
 type Entry = { readonly job: Job; readonly runner: Runner; readonly anchorMs: number; doneMs: number; nextMs: number }
@@ -43,6 +43,9 @@ export function createCron({ provider, leader, history, call, clock, log }: Cron
   let byService = new Map<string, Entry[]>()
   /** Jobs of a function, as long as its annotations stay the same. */
   let planned = new Map<string, { readonly key: string; readonly jobs: readonly Job[] }>()
+  /** Functions that there are, by the provider's word. */
+  const present = new Set<string>()
+  let unwatch: (() => void) | undefined
   let wasLeader = false
   let readMs = -Infinity
   let lookedMs = -Infinity
@@ -60,6 +63,13 @@ export function createCron({ provider, leader, history, call, clock, log }: Cron
       log.warn('schedule makes no sense', { function: spec.name, namespace: spec.namespace, error: reasonOf(error) })
       return { key, jobs: [] }
     }
+  }
+
+  const note = ({ ref, route }: RouteChange): void => {
+    const key = serviceName(ref)
+    if (route === undefined ? !present.delete(key) : present.has(key)) return
+    if (route !== undefined) present.add(key)
+    readMs = -Infinity
   }
 
   const read = async (nowMs: number): Promise<void> => {
@@ -139,11 +149,13 @@ export function createCron({ provider, leader, history, call, clock, log }: Cron
     async start() {
       if (isOn) return
       isOn = true
+      unwatch = provider.watch(note)
       turn()
     },
     async stop() {
       isOn = false
       cancel?.()
+      unwatch?.()
       await running
       forget()
     },

@@ -190,6 +190,17 @@ test('a function deployed, changed and removed while it runs is seen to be', asy
   assert.deepEqual(world.cron().list('openfaas-fn'), [])
 })
 
+test('a function that is new or gone is known to be at the next look, not seconds later', async () => {
+  const world = createSimulation([functionOf('old', { schedule: '0 * * * *' })], '2026-06-01T09:59:57Z')
+  await world.start()
+  await world.pass(1_000)
+  world.deploy(functionOf('new', { schedule: '0 * * * *' }))
+  await world.pass(1_000)
+  world.remove('old')
+  await world.pass(MINUTE_MS)
+  assert.deepEqual(world.made.map(({ name }) => name), ['new'])
+})
+
 test('a function whose annotations make no sense disturbs no other', async () => {
   const world = createSimulation([functionOf('bad', { schedule: '99 * * * *' }), functionOf('good', { schedule: '0 * * * *' })], '2026-06-01T09:59:00Z')
   await world.start()

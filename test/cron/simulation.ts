@@ -6,6 +6,7 @@ import type { Clock } from '../../platform/lib/clock.ts'
 import { createLog } from '../../platform/lib/log.ts'
 import { parseDeployment } from '../../platform/openfaas/parse.ts'
 import type { FunctionSpec } from '../../platform/openfaas/types.ts'
+import type { RouteChange } from '../../platform/provider/provider.ts'
 
 export type Made = { readonly name: string; readonly schedule: string; readonly dueMs: number; readonly atMs: number }
 
@@ -29,6 +30,8 @@ export type Simulation = {
   pass(ms: number): Promise<void>
   /** The clock shows something else from now on, though no time has passed. */
   jump(ms: number): void
+  deploy(spec: FunctionSpec): void
+  remove(name: string): void
 }
 
 export const HOUR_MS = 3_600_000
@@ -48,6 +51,7 @@ export function createSimulation(specs: FunctionSpec[], start: string): Simulati
   let shownMs = Date.parse(start)
   let timers: { atMs: number; run: () => void }[] = []
   const disk = new Map<string, string>()
+  const watchers = new Set<(change: RouteChange) => void>()
   let life: { isOver: boolean; cron: Cron; stop: () => Promise<void> } | undefined
 
   const begin = async (): Promise<void> => {
@@ -84,6 +88,11 @@ export function createSimulation(specs: FunctionSpec[], start: string): Simulati
     }
     const cron = createCron({
       provider: {
+        watch(listener) {
+          watchers.add(listener)
+          for (const spec of specs) listener({ ref: spec, route: { ref: spec, replicas: 1, endpoints: [] } })
+          return () => { watchers.delete(listener) }
+        },
         namespaces: { list: async () => [{ name: 'openfaas-fn', labels: {}, annotations: {} }] },
         list: async () => world.isDown ? Promise.reject(new Error('the API is down')) : specs.map((spec) => ({ spec, replicas: 1, availableReplicas: 1, createdAt: new Date(0), conditions: [] })),
       },
@@ -132,6 +141,14 @@ export function createSimulation(specs: FunctionSpec[], start: string): Simulati
       }
     },
     jump(ms) { shownMs += ms },
+    deploy(spec) {
+      specs.push(spec)
+      for (const watcher of watchers) watcher({ ref: spec, route: { ref: spec, replicas: 1, endpoints: [] } })
+    },
+    remove(name) {
+      const [spec] = specs.splice(specs.findIndex((one) => one.name === name), 1)
+      if (spec) for (const watcher of watchers) watcher({ ref: spec, route: undefined })
+    },
   }
   return world
 }
