@@ -26,6 +26,16 @@ test('queue lists what waits and what was given up, redrives, deletes and cancel
   assert.equal((await platform.bramble(['queue', 'delete', id])).stdout, `${id}: deleted\n`)
   assert.deepEqual(await dead(), [])
 
+  for (const callId of ['two', 'three', 'four']) await call({ 'X-Call-Id': callId })
+  await eventually('all are given up', async () => (await dead()).length === 3)
+  assert.equal((await platform.bramble(['queue', 'delete', '--all', 'another'])).stdout, '0 calls deleted\n')
+  assert.equal((await platform.bramble(['queue', 'delete', '--all', '--namespace', 'elsewhere'])).stdout, '0 calls deleted\n')
+  assert.equal((await platform.bramble(['queue', 'redrive', '--all', 'bad'])).stdout, '3 calls due again\n')
+  await eventually('all are given up again', async () => (await dead()).length === 3)
+  assert.equal((await platform.bramble(['queue', 'delete', '--all'])).stdout, '3 calls deleted\n')
+  assert.deepEqual(await dead(), [])
+  assert.match((await platform.bramble(['queue', 'cancel', '--all'])).stderr, /^--all is for redrive and delete/)
+
   await call({ 'X-Call-Id': 'later', 'X-Delay': '1h' })
   assert.equal((await platform.bramble(['queue', 'cancel', 'later'])).stdout, 'later: cancelled\n')
   const again = await platform.bramble(['queue', 'cancel', 'later'])
