@@ -14,7 +14,6 @@ import type { Version } from './gateway/system/info.ts'
 import type { Registries } from './image/registries.ts'
 import { createLead } from './lead.ts'
 import { systemClock } from './lib/clock.ts'
-import { alwaysLeader } from './lib/leader.ts'
 import type { Log } from './lib/log.ts'
 import { createParts } from './lib/parts.ts'
 import { createMetricsServer } from './metrics/server.ts'
@@ -63,13 +62,12 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
     files: nodeFiles, path: join(dataDir, 'cron.json'), clock: systemClock, log: log.child({ part: 'cron' }),
   })
   const cron = createCron({
-    provider, leader: alwaysLeader, history, clock: systemClock, log: log.child({ part: 'cron' }),
+    provider, history, clock: systemClock, log: log.child({ part: 'cron' }),
     call: createCall({ gatewayUrl: () => gateway.url() }),
   })
   const asynchronous = createAsynchronous({ dataDir, provider, config, gatewayUrl: () => gateway.url(), log: log.child({ part: 'queue' }) })
   const scaler = createScaler({
     provider,
-    leader: alwaysLeader,
     loads: () => gateway.loads(),
     backlog: asynchronous.backlog,
     dueInMs: cron.dueInMs,

@@ -1,7 +1,6 @@
 /** The loop: looks at the clock, begins what is due, and sleeps to the next moment, though never for long. */
 import type { Clock } from '../lib/clock.ts'
 import { reasonOf } from '../lib/errors.ts'
-import type { Leader } from '../lib/leader.ts'
 import type { Log } from '../lib/log.ts'
 import type { Part } from '../lib/parts.ts'
 import type { CronStatus } from '../openfaas/cron-status.ts'
@@ -24,7 +23,6 @@ export type Cron = Part & {
 
 export type CronDeps = {
   readonly provider: Pick<Provider, 'list' | 'watch'> & { readonly namespaces: Pick<Provider['namespaces'], 'list'> }
-  readonly leader: Leader
   readonly history: History
   readonly call: CallFunction
   readonly clock: Clock
@@ -38,7 +36,7 @@ const READ_EVERY_MS = 5_000
 
 type Entry = { readonly job: Job; readonly runner: Runner; readonly anchorMs: number; doneMs: number; nextMs: number }
 
-export function createCron({ provider, leader, history, call, clock, log }: CronDeps): Cron {
+export function createCron({ provider, history, call, clock, log }: CronDeps): Cron {
   const entries = new Map<string, Entry>()
   let byService = new Map<string, Entry[]>()
   /** Jobs of a function, as long as its annotations stay the same. */
@@ -46,7 +44,7 @@ export function createCron({ provider, leader, history, call, clock, log }: Cron
   /** Functions that there are, by the provider's word. */
   const present = new Set<string>()
   let unwatch: (() => void) | undefined
-  let wasLeader = false
+  let isLoaded = false
   let readMs = -Infinity
   let lookedMs = -Infinity
   let cancel: (() => void) | undefined
@@ -111,9 +109,8 @@ export function createCron({ provider, leader, history, call, clock, log }: Cron
   }
 
   const round = async (): Promise<void> => {
-    if (!leader.isLeader()) return forget()
-    if (!wasLeader) await history.load()
-    wasLeader = true
+    if (!isLoaded) await history.load()
+    isLoaded = true
     const nowMs = clock.nowMs()
     if (nowMs - readMs >= READ_EVERY_MS || nowMs < readMs) {
       readMs = nowMs
@@ -123,14 +120,6 @@ export function createCron({ provider, leader, history, call, clock, log }: Cron
     const hasGoneBack = nowMs < lookedMs - LONGEST_SLEEP_MS
     lookedMs = nowMs
     for (const entry of entries.values()) if (hasGoneBack || nowMs >= entry.nextMs) look(entry, nowMs)
-  }
-
-  const forget = (): void => {
-    wasLeader = false
-    readMs = -Infinity
-    for (const { runner } of entries.values()) runner.stop()
-    entries.clear()
-    byService.clear()
   }
 
   const turn = (): void => {
@@ -157,7 +146,11 @@ export function createCron({ provider, leader, history, call, clock, log }: Cron
       cancel?.()
       unwatch?.()
       await running
-      forget()
+      for (const { runner } of entries.values()) runner.stop()
+      entries.clear()
+      byService.clear()
+      isLoaded = false
+      readMs = -Infinity
     },
   }
 }

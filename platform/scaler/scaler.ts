@@ -1,7 +1,6 @@
 /** The loop: sees what each function has to do, lets `decide` say how many replicas that needs, and asks for them. */
 import { backoffMs } from '../lib/backoff.ts'
 import { reasonOf } from '../lib/errors.ts'
-import type { Leader } from '../lib/leader.ts'
 import type { Log } from '../lib/log.ts'
 import { createLoop } from '../lib/loop.ts'
 import type { Part } from '../lib/parts.ts'
@@ -15,7 +14,6 @@ import { hasWork, look, ratesOf, type Window } from './window.ts'
 
 export type ScalerDeps = {
   readonly provider: Pick<Provider, 'watch' | 'get' | 'scale'>
-  readonly leader: Leader
   /** What the data path has counted, of all functions. */
   readonly loads: () => Iterable<FunctionLoad>
   /** Queued calls for a function. */
@@ -53,7 +51,7 @@ type Entry = {
 }
 
 export function createScaler(deps: ScalerDeps): Part {
-  const { provider, leader, loads, backlog, dueInMs, log, nowMs = () => performance.now() } = deps
+  const { provider, loads, backlog, dueInMs, log, nowMs = () => performance.now() } = deps
   const entries = new Map<string, Entry>()
   let unwatch: (() => void) | undefined
 
@@ -106,7 +104,6 @@ export function createScaler(deps: ScalerDeps): Part {
       return
     }
     entry.window = look(entry.window, load)
-    if (!leader.isLeader()) return void (entry.memory = undefined)
     const decision = decide(policy, {
       nowMs: nowMs(), wanted: route.replicas, ready: route.endpoints.length, rates: ratesOf(entry.window),
       waiting: load.waiting, hasWork: hasWork(entry.window), backlog: backlog(ref), milliCores: entry.milliCores,

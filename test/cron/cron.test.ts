@@ -216,18 +216,6 @@ test('while the provider cannot be asked, what is known goes on', async () => {
   assert.deepEqual(times(world), ['10:10', '10:20'])
 })
 
-test('only the leader fires, and a new one goes on where the last one was', async () => {
-  const world = createSimulation([functionOf('f', { schedule: '*/10 * * * *' })], '2026-06-01T10:05:00Z')
-  await world.start()
-  await world.pass(10 * MINUTE_MS)
-  world.isLeader = false
-  await world.pass(20 * MINUTE_MS)
-  assert.deepEqual(world.cron().list('openfaas-fn'), [])
-  world.isLeader = true
-  await world.pass(10 * MINUTE_MS)
-  assert.deepEqual(times(world), ['10:10', '10:40'])
-})
-
 test('when a function is due is known beforehand', async () => {
   const world = createSimulation([functionOf('f', { schedule: '0 * * * *;30 * * * *' })], '2026-06-01T10:05:00Z')
   await world.start()

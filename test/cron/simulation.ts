@@ -16,7 +16,6 @@ export type Simulation = {
   /** What the functions answer, and after how long. */
   status: number
   callMs: (name: string) => number
-  isLeader: boolean
   /** The provider cannot be asked. */
   isDown: boolean
   nowMs(): number
@@ -96,7 +95,7 @@ export function createSimulation(specs: FunctionSpec[], start: string): Simulati
         namespaces: { list: async () => [{ name: 'openfaas-fn', labels: {}, annotations: {} }] },
         list: async () => world.isDown ? Promise.reject(new Error('the API is down')) : specs.map((spec) => ({ spec, replicas: 1, availableReplicas: 1, createdAt: new Date(0), conditions: [] })),
       },
-      leader: { isLeader: () => world.isLeader }, history, call, clock, log,
+      history, call, clock, log,
     })
     life = {
       get isOver() { return mine.isOver },
@@ -112,7 +111,7 @@ export function createSimulation(specs: FunctionSpec[], start: string): Simulati
   }
 
   const world: Simulation = {
-    made: [], specs, status: 200, callMs: () => 0, isLeader: true, isDown: false,
+    made: [], specs, status: 200, callMs: () => 0, isDown: false,
     nowMs: () => shownMs,
     cron() {
       if (life === undefined) throw new Error('it is not running')

@@ -16,7 +16,6 @@ type World = AsyncDisposable & {
   readonly asked: number[]
   /** Calls a second that the counts show from now on. */
   perSecond: number
-  isLeader: boolean
   refusal: Error | undefined
   backlog: number
   dueInMs: number
@@ -52,11 +51,11 @@ async function start(labels: Readonly<Record<string, string>>, replicas = 1): Pr
     return [{ name: SERVICE, atMs: nowMs, started: Math.floor(started), finished: Math.floor(started), inFlight: 0, waiting: 0, busyMs: 0 }]
   }
   const scaler = createScaler({
-    provider: watched, loads, leader: { isLeader: () => world.isLeader }, backlog: () => world.backlog, dueInMs: () => world.dueInMs,
+    provider: watched, loads, backlog: () => world.backlog, dueInMs: () => world.dueInMs,
     log: createLog({ write: (line) => { lines += line } }),
   })
   const world: World = {
-    provider, asked, perSecond: 0, isLeader: true, refusal: undefined, backlog: 0, dueInMs: Infinity,
+    provider, asked, perSecond: 0, refusal: undefined, backlog: 0, dueInMs: Infinity,
     rounds: () => rounds,
     lines: () => lines,
     async [Symbol.asyncDispose]() {
@@ -78,16 +77,6 @@ test('a load brings the replicas it needs', async () => {
   world.perSecond = 40
   await eventually('5 replicas are asked for', () => world.asked.at(-1) === 5, 30_000)
   assert.equal((await world.provider.get(REF))?.replicas, 5)
-})
-
-test('who is not the leader counts, and scales nothing', async () => {
-  await using world = await start({ type: 'rps', target: '10' })
-  world.isLeader = false
-  world.perSecond = 100
-  await looks(world, 6)
-  assert.deepEqual(world.asked, [])
-  world.isLeader = true
-  await eventually('it scales at once, from what it has counted', () => world.asked.at(-1) === 12, 30_000)
 })
 
 test('a provider that refuses is asked again later, not each time', async () => {
