@@ -11,14 +11,19 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** JSON as its value, a form as an object of texts (lists, where a name comes twice). Throws problems only. */
 export async function readBody(request: IncomingMessage, { type, limitBytes }: BodyOptions): Promise<unknown> {
+  checkType(request, type)
+  const text = decode(await readBytes(request, limitBytes))
+  return type === 'application/json' ? parseJson(text) : parseForm(text)
+}
+
+/** 415 for a body that is sent as anything else. */
+export function checkType(request: IncomingMessage, type: string): void {
   const sent = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase()
   const encoding = request.headers['content-encoding'] ?? 'identity'
   if (sent !== type || encoding !== 'identity') {
     const what = sent !== type ? `as ${type}, not ${sent || 'without a content-type'}` : `uncompressed, not as ${encoding}`
     throw new Problem(415, 'unsupported_media_type', `send the body ${what}`, { headers: { accept: type } })
   }
-  const text = decode(await readBytes(request, limitBytes))
-  return type === 'application/json' ? parseJson(text) : parseForm(text)
 }
 
 /** All bytes of a body. */

@@ -8,7 +8,7 @@ import { callIdOf, currentCall, signalOf } from '../call.ts'
 import type { ListenerHandler } from '../handler.ts'
 import { log } from '../log.ts'
 import { type Answer, json, problemAnswer, send } from './answer.ts'
-import { readBody } from './body.ts'
+import { checkType, readBody } from './body.ts'
 import { openApiOf, type ServiceInfo } from './openapi.ts'
 import { type FieldError, notFound, Problem, problemOf } from './problem.ts'
 import type { Incoming, Method, Route, RouteSpec } from './route.ts'
@@ -110,6 +110,7 @@ function createInputReader(route: RouteSpec): (request: IncomingMessage, params:
     const path = take(await readPath(textsOf(Object.entries(params))))
     const query = take(await readQuery(textsOf(new URLSearchParams(queryOf(request)))))
     const headers = route.headers === undefined ? {} : take(await readHeaders(textsOf(Object.entries(request.headers))))
+    if (route.upload !== undefined) checkType(request, route.upload)
     const body = route.body === undefined ? undefined
       : take(await checkValue(route.body, await readBody(request, bodyOptions), 'body'))
     if (errors.length > 0) {
