@@ -1,7 +1,8 @@
 /**
  * `npm run test:cluster [-- PART…]`: starts one cluster, runs the suite's files on it one after another, each in a
  * process of its own, and ends the cluster. Arguments are parts of file names. With `--again` a file that fails is run
- * once more at the end: what passes then is told as unsteady, and counts.
+ * once more at the end: what passes then is told as unsteady, and counts. What is in `long/` takes minutes each, and runs
+ * when it is named.
  */
 import { spawn } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
@@ -15,7 +16,7 @@ const isSecondTry = process.argv.includes('--again')
 const wanted = process.argv.slice(2).filter((word) => word !== '--again')
 const files = (await readdir(import.meta.dirname, { recursive: true }))
   .filter((file) => file.endsWith('.test.ts'))
-  .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+  .filter((file) => wanted.length === 0 ? !file.startsWith('long/') : wanted.some((part) => file.includes(part)))
   .sort()
 
 let passed = 0
