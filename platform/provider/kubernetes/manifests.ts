@@ -4,9 +4,10 @@ import { BrambleError } from '../../lib/errors.ts'
 import { readScaleLabels } from '../../openfaas/labels.ts'
 import { parseCpu, parseMemory } from '../../openfaas/quantity.ts'
 import type { FunctionSpec } from '../../openfaas/types.ts'
+import { checkVolume, volumePathOf } from '../../openfaas/volume.ts'
 import {
   FUNCTION_LABEL, FUNCTION_PORT, INCARNATION_ANNOTATION, MANAGED_BY, MANAGED_LABEL, REVISION_ANNOTATION, SECRETS_ANNOTATION,
-  SPEC_ANNOTATION, VOLUME_ANNOTATION,
+  SPEC_ANNOTATION,
 } from './names.ts'
 import { exitsPolicy } from './network-policies.ts'
 import { podSpecOf, type Gateway, type SecretView } from './pod-template.ts'
@@ -45,9 +46,7 @@ export function checkSpec(spec: FunctionSpec): void {
     if (resources?.memory !== undefined) parseMemory(resources.memory, `${field}.memory`)
     if (resources?.cpu !== undefined) parseCpu(resources.cpu, `${field}.cpu`)
   }
-  if (volumePathOf(spec) !== undefined && min > 1) {
-    throw new BrambleError('INVALID', `function ${spec.name} has a volume, which one replica writes: com.openfaas.scale.min must be 0 or 1`)
-  }
+  checkVolume(spec, min, 'com.openfaas.scale.min')
   if (FUNCTION_LABEL in spec.labels && spec.labels[FUNCTION_LABEL] !== spec.name) {
     throw new BrambleError('INVALID', `label ${FUNCTION_LABEL} of function ${spec.name} is the platform's own: leave it out`)
   }
@@ -57,19 +56,7 @@ export function checkReplicas(replicas: number, what: string, spec?: FunctionSpe
   if (!Number.isSafeInteger(replicas) || replicas < 0 || replicas > MAX_REPLICAS) {
     throw new BrambleError('INVALID', `${what} is ${replicas}, but a function has 0 to ${MAX_REPLICAS} replicas`)
   }
-  if (spec && replicas > 1 && volumePathOf(spec) !== undefined) {
-    throw new BrambleError('INVALID', `${what} is ${replicas}, but function ${spec.name} has a volume, which one replica writes`)
-  }
-}
-
-/** Where a function keeps its data; `INVALID` for a path that is none. */
-export function volumePathOf(spec: FunctionSpec): string | undefined {
-  const path = spec.annotations[VOLUME_ANNOTATION]
-  if (path === undefined) return undefined
-  if (!/^\/[^\0:]+$/.test(path) || path.split('/').includes('..') || /^\/(?:tmp|var\/openfaas)(?:\/|$)/.test(path)) {
-    throw new BrambleError('INVALID', `annotation ${VOLUME_ANNOTATION} of function ${spec.name} must be a folder like /data, not "${path}"`)
-  }
-  return path
+  if (spec) checkVolume(spec, replicas, what)
 }
 
 export function deploymentOf(facts: FunctionFacts): object {

@@ -23,7 +23,6 @@ export const SECRETS_ANNOTATION = 'bramble/secrets'
 export const NAMESPACE_ANNOTATION = 'bramble/namespace'
 /** OpenFaaS's mark of a namespace for functions. */
 export const FUNCTIONS_ANNOTATION = 'openfaas'
-export const VOLUME_ANNOTATION = 'bramble/volume'
 export const EXITS_ANNOTATION = 'bramble/exits'
 export const PROFILE_ANNOTATION = 'com.openfaas.profile'
 export const SERVICE_ACCOUNT_ANNOTATION = 'com.openfaas.serviceaccount'

@@ -1,5 +1,6 @@
 /** The pods of a function: one container, as little power as it needs. Pure. */
 import type { FunctionSpec } from '../../openfaas/types.ts'
+import { VOLUME_VARIABLE } from '../../openfaas/volume.ts'
 import { FUNCTION_LABEL, FUNCTION_PORT, PRIORITY_CLASS, SECRETS_PATH, SERVICE_ACCOUNT_ANNOTATION } from './names.ts'
 import { probesOf } from './pod-probes.ts'
 import { resourcesOf } from './pod-resources.ts'
@@ -50,7 +51,10 @@ export function podSpecOf({ spec, image, secrets, profiles, volume, gateway }: P
       image,
       imagePullPolicy: pullPolicyOf(image),
       ports: [{ name: 'http', containerPort: FUNCTION_PORT, protocol: 'TCP' }],
-      env: [...(gateway ? announcementOf(gateway) : []), ...environmentOf(spec, timing)],
+      env: [
+        ...(gateway ? announcementOf(gateway) : []), ...(volume ? [{ name: VOLUME_VARIABLE, value: volume.path }] : []),
+        ...environmentOf(spec, timing),
+      ],
       resources: mergeResources(resources, profiles),
       ...probesOf(spec),
       lifecycle: { preStop: { sleep: { seconds: preStopSeconds } } },

@@ -3,12 +3,14 @@ import { BrambleError } from '../../lib/errors.ts'
 import { readScaleLabels } from '../../openfaas/labels.ts'
 import { parseCpu, parseMemory } from '../../openfaas/quantity.ts'
 import type { FunctionSpec } from '../../openfaas/types.ts'
+import { checkVolume } from '../../openfaas/volume.ts'
 import { probePathOf } from './probe.ts'
 
 /** `INVALID` names what is wrong. */
 export function checkSpec(spec: FunctionSpec, maxReplicas: number): void {
   const { min } = readScaleLabels(spec.labels)
   checkReplicas(min, maxReplicas, 'com.openfaas.scale.min')
+  checkVolume(spec, min, 'com.openfaas.scale.min')
   for (const [field, resources] of Object.entries({ limits: spec.limits, requests: spec.requests })) {
     if (resources?.memory !== undefined) parseMemory(resources.memory, `${field}.memory`)
     if (resources?.cpu !== undefined) parseCpu(resources.cpu, `${field}.cpu`)

@@ -2,6 +2,7 @@
 import { delimiter, dirname } from 'node:path'
 import { parseMemory } from '../../openfaas/quantity.ts'
 import type { FunctionSpec } from '../../openfaas/types.ts'
+import { VOLUME_VARIABLE } from '../../openfaas/volume.ts'
 
 /** What the template's bundles are started with; also when no process is named at all. */
 const TEMPLATE_PROCESS = 'node index.mjs'
@@ -21,7 +22,7 @@ export const OWNER_VARIABLE = 'BRAMBLE_OWNER'
 
 /** What a function cannot set for itself: the platform decides these for each replica. */
 const reserved: readonly string[] = [
-  'port', 'metrics_port', 'host', 'fprocess', 'secret_mount_path', 'OPENFAAS_NAME', 'OPENFAAS_NAMESPACE', OWNER_VARIABLE,
+  'port', 'metrics_port', 'host', 'fprocess', 'secret_mount_path', 'OPENFAAS_NAME', 'OPENFAAS_NAMESPACE', VOLUME_VARIABLE, OWNER_VARIABLE,
 ]
 
 export type Command = { readonly program: string; readonly args: readonly string[] }
@@ -48,6 +49,7 @@ export type Surroundings = {
   readonly metricsPort: number
   readonly temporaryFolder: string
   readonly secretsFolder: string
+  readonly volumeFolder: string | undefined
   readonly nodePath: string
   readonly gatewayUrl: string
   readonly owner: string
@@ -71,6 +73,7 @@ export function environmentOf(spec: FunctionSpec, around: Surroundings): Record<
     port: String(around.port),
     metrics_port: String(around.metricsPort),
     secret_mount_path: around.secretsFolder,
+    ...(around.volumeFolder !== undefined && { [VOLUME_VARIABLE]: around.volumeFolder }),
     [OWNER_VARIABLE]: around.owner,
   }
 }

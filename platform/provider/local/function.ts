@@ -12,7 +12,7 @@ import type { FunctionLogs, LogWriter } from './logs.ts'
 import { drainMsOf } from './patience.ts'
 import { plan } from './plan.ts'
 import { startReplica, type Replica, type Workshop } from './replica.ts'
-import type { Revision } from './revision.ts'
+import { hasVolume, type Revision } from './revision.ts'
 import { createShownRoute } from './shown-route.ts'
 import type { FunctionRecord } from './store.ts'
 import { createTroubles } from './troubles.ts'
@@ -91,6 +91,7 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
         phase: phase === 'ready' || phase === 'ended' ? phase : 'starting',
       })),
       wanted: wanted(), target: goal().id, serving: serving().id, kept, step: settings.updateStep,
+      isHandedOver: hasVolume(goal()) || hasVolume(serving()),
     })
     const isFirst = record.lastGood === undefined && active().some(isReadyOf(goal()))
     if (life === 'running' && (isFirst || (decided.isUpdated && isUpdating()))) {
@@ -129,13 +130,14 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
   }
 
   const startMembers = (revision: Revision, count: number): void => {
+    // The one before may still write. When it is gone, this is looked at again.
+    if (hasVolume(revision) && members.size > 0) return
     if (troubles.waitMs(revision.id) > 0) {
       isHeldBack = true
       return
     }
     for (let index = 0; index < count; index++) startMember(revision)
   }
-
   /** As they were when the revision was first started: a restart must not bring a mixture. */
   const secretsOf = (revision: Revision): ReadonlyMap<string, Uint8Array> => {
     const known = secretValues.get(revision.id) ?? deps.secretsOf(revision.spec)

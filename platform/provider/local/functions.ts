@@ -4,6 +4,7 @@ import type { Log } from '../../lib/log.ts'
 import { readScaleLabels } from '../../openfaas/labels.ts'
 import { serviceName } from '../../openfaas/names.ts'
 import type { FunctionRef, LogMessage, LogQuery } from '../../openfaas/types.ts'
+import { checkVolume } from '../../openfaas/volume.ts'
 import type { Provider, Route, RouteChange } from '../provider.ts'
 import type { Bundles } from './bundles.ts'
 import { checkReplicas, checkSpec } from './check-spec.ts'
@@ -139,6 +140,7 @@ export function createFunctions(deps: FunctionsDeps): Functions {
       const present = one.record()
       const hasMin = target.spec.labels['com.openfaas.scale.min'] !== undefined
       const replicas = hasMin ? Math.max(present.replicas, min) : present.replicas
+      checkVolume(target.spec, replicas, 'replicas')
       const isSame = present.target.id === target.id && present.replicas === replicas && present.failure === undefined
       // Nothing to write, but what keeps failing is tried again at once.
       if (isSame && records.isSettled(functionKeyOf(present))) one.change(present, { isRetry: true })
@@ -243,6 +245,7 @@ export function createFunctions(deps: FunctionsDeps): Functions {
       checkReplicas(replicas, settings.maxReplicas, 'replicas')
       await alone(ref, async () => {
         const one = find(ref)
+        checkVolume(one.record().target.spec, replicas, 'replicas')
         if (one.record().replicas === replicas && records.isSettled(serviceName(ref))) return
         await changeDurably(one, { replicas })
       })

@@ -23,6 +23,8 @@ export type Seen = {
   readonly kept: number
   /** New replicas of an update started at a time. */
   readonly step: number
+  /** One writes a volume: the old one leaves first, and callers wait for the new one. */
+  readonly isHandedOver: boolean
 }
 
 export type Plan = {
@@ -37,14 +39,14 @@ export type Plan = {
 }
 
 export function plan(seen: Seen): Plan {
-  const { replicas, wanted, target, serving, kept, step } = seen
+  const { replicas, wanted, target, serving, kept, step, isHandedOver } = seen
   const old = target === serving ? [] : replicas.filter((one) => one.revision === serving)
   const fresh = replicas.filter((one) => one.revision === target)
   const freshReady = fresh.filter(isReady).length
   const isUpdated = wanted > 0 && freshReady >= wanted
 
   // Up to one step everything is switched at once; beyond it each new ready replica lets an old one go.
-  const oldWanted = isUpdated || target === serving ? 0 : Math.min(kept, wanted <= step ? wanted : wanted - freshReady)
+  const oldWanted = isUpdated || target === serving || isHandedOver ? 0 : Math.min(kept, wanted <= step ? wanted : wanted - freshReady)
   const freshWanted = target === serving ? wanted : Math.min(wanted, freshReady + step)
   const oldLeaving = surplus(old, oldWanted)
   const freshLeaving = surplus(fresh, wanted)

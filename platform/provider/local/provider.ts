@@ -20,6 +20,7 @@ import { createSecrets } from './secrets.ts'
 import { defaultSettings, type Settings } from './settings.ts'
 import { createStore } from './store.ts'
 import { createUsers } from './users.ts'
+import { createVolumes } from './volumes.ts'
 
 export type LocalProviderDeps = {
   readonly dataDir: string
@@ -61,11 +62,12 @@ export function createLocalProvider(deps: LocalProviderDeps): Provider {
   const rooms = createRooms({
     dataDir, isRoot, nodePath: deps.nodePath ?? process.execPath, snapshotFolderOf: bundles.folderOf, log,
   })
+  const volumes = createVolumes({ dataDir })
   const meter = createMeter({ processes, everyMs: settings.meterEveryMs, nowMs, log })
   const secrets = createSecrets({ desk, records: store.secrets, maxBytes: settings.maxSecretBytes })
   let owner = ''
   const workshop: Workshop = {
-    settings, rooms, meter, gatewayUrl, nowMs,
+    settings, rooms, volumes, meter, gatewayUrl, nowMs,
     ports: createPorts({ first: settings.firstPort, last: settings.lastPort }),
     owner: () => owner,
     starts: createGate(settings.maxStarting),

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { reasonOf } from '../../lib/errors.ts'
 import type { Gate } from '../../lib/gate.ts'
+import { volumePathOf } from '../../openfaas/volume.ts'
 import type { Endpoint } from '../provider.ts'
 import { commandOf, environmentOf, memoryLimitOf } from './command.ts'
 import { explainExit, type Exit, type ExitFacts } from './exit.ts'
@@ -16,6 +17,7 @@ import { createProbe, probePathOf } from './probe.ts'
 import type { Revision } from './revision.ts'
 import type { Room, Rooms } from './rooms.ts'
 import type { Settings } from './settings.ts'
+import type { Volume, Volumes } from './volumes.ts'
 
 export type Replica = {
   readonly instance: string
@@ -38,6 +40,7 @@ export type Workshop = {
   readonly settings: Settings
   readonly ports: Ports
   readonly rooms: Rooms
+  readonly volumes: Volumes
   readonly meter: Meter
   readonly gatewayUrl: () => string
   readonly owner: () => string
@@ -73,7 +76,7 @@ const REASON_LINES = 200
 
 /** Starts at once; everything later comes through `events`. */
 export function startReplica(workshop: Workshop, request: ReplicaRequest, events: ReplicaEvents): Replica {
-  const { settings, ports, rooms, meter, nowMs } = workshop
+  const { settings, ports, rooms, volumes, meter, nowMs } = workshop
   const { instance, revision, user, output } = request
   const spec = revision.spec
   const command = commandOf(spec, rooms.nodePath())
@@ -105,11 +108,11 @@ export function startReplica(workshop: Workshop, request: ReplicaRequest, events
   }
 
   /** Resolves with what became of the process; its whole group is gone then. */
-  const runProcess = async (room: Room, port: number, metricsPort: number): Promise<ExitFacts> => {
+  const runProcess = async (room: Room, volumeFolder: string | undefined, port: number, metricsPort: number): Promise<ExitFacts> => {
     const started = spawn(command.program, command.args, {
       cwd: room.bundleFolder,
       env: environmentOf(spec, {
-        port, metricsPort, secretsFolder: room.secretsFolder, temporaryFolder: room.temporaryFolder,
+        port, metricsPort, volumeFolder, secretsFolder: room.secretsFolder, temporaryFolder: room.temporaryFolder,
         nodePath: rooms.nodePath(), gatewayUrl: workshop.gatewayUrl(), owner: workshop.owner(),
       }),
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -183,18 +186,21 @@ export function startReplica(workshop: Workshop, request: ReplicaRequest, events
     leaveSlot = await workshop.starts.enter()
     const slotTimer = setTimeout(leaveSlot, settings.startSlotMs)
     let room: Room | undefined
+    let volume: Volume | undefined
     const taken: number[] = []
     try {
       if (isEnding) return undefined
       room = await rooms.enter({ instance, bundle: revision.bundle, secrets: request.secrets(), user })
+      if (volumePathOf(spec) !== undefined) volume = await volumes.enter(spec, user)
       taken.push(await ports.take(), await ports.take())
       const [port = 0, metricsPort = 0] = taken
-      return isEnding ? undefined : await runProcess(room, port, metricsPort)
+      return isEnding ? undefined : await runProcess(room, volume?.folder, port, metricsPort)
     } finally {
       leaveSlot()
       clearTimeout(slotTimer)
       output.end()
       for (const port of taken) ports.giveBack(port)
+      volume?.leave()
       await room?.leave()
     }
   }

@@ -1,6 +1,7 @@
 /** One version of a function: what its replicas run. Two with the same id are the same in everything. */
 import { createHash } from 'node:crypto'
 import type { FunctionSpec } from '../../openfaas/types.ts'
+import { volumePathOf } from '../../openfaas/volume.ts'
 
 export type Revision = {
   readonly id: string
@@ -15,6 +16,10 @@ export function createRevision(parts: Omit<Revision, 'id'>): Revision {
   const { spec, bundle, secrets } = parts
   const id = createHash('sha256').update(JSON.stringify(sorted({ spec, bundle, secrets }))).digest('hex').slice(0, 32)
   return { id, spec, bundle, secrets }
+}
+
+export function hasVolume({ spec }: Revision): boolean {
+  return volumePathOf(spec) !== undefined
 }
 
 /** The order in which a client sent the entries of a map means nothing. */
