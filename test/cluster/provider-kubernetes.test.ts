@@ -136,7 +136,10 @@ test('a replica that says where it serves is called before Kubernetes knows its 
   // A second pod that no kubelet runs; what would run in it listens here.
   const deployment = await cluster.get('deployment', 'probe', '-n', 'openfaas-fn')
   const template = objectAt(deployment, 'spec', 'template')
-  const [server, host] = [createServer((_req, res) => { res.end('early') }), '127.77.0.1']
+  const server = createServer((_req, res) => { res.end('early') })
+  // A board's pods get addresses of this machine, so that the test can listen there.
+  const [board, host] = ['board-without-kubelet', '127.77.0.1']
+  await cluster.apply({ apiVersion: 'v1', kind: 'Node', metadata: { name: board }, spec: { podCIDR: '127.77.0.0/24', podCIDRs: ['127.77.0.0/24'] } })
   await new Promise<void>((resolve) => server.listen(8080, host, resolve))
   try {
     await provider.scale(refOf('probe'), 2)
@@ -144,12 +147,13 @@ test('a replica that says where it serves is called before Kubernetes knows its 
     await cluster.apply({
       apiVersion: 'v1', kind: 'Pod',
       metadata: { name: 'probe-early', namespace: 'openfaas-fn', ...objectAt(template, 'metadata') },
-      spec: { ...objectAt(template, 'spec'), nodeName: 'a-board-without-a-kubelet' },
+      spec: { ...objectAt(template, 'spec'), nodeName: board },
     })
     const uid = textAt(await cluster.get('pod', 'probe-early', '-n', 'openfaas-fn'), 'metadata', 'uid') ?? ''
     provider.announced('0b1c2d3e-0000-4000-8000-123456789abc', host)
     provider.announced(uid, real.host)
     provider.announced(uid, 'not-an-address')
+    provider.announced(uid, '127.0.0.1')
     provider.announced(uid, host)
     await eventually('it is in the rotation', () => path.endpoints('probe').some((one) => one.host === host && one.instance === 'probe-early'))
     assert.equal(path.endpoints('probe').length, 3)
@@ -158,6 +162,7 @@ test('a replica that says where it serves is called before Kubernetes knows its 
     server.closeAllConnections()
     server.close()
     await cluster.kubectl('-n', 'openfaas-fn', 'delete', 'pod', 'probe-early', '--grace-period=0', '--force', '--ignore-not-found')
+    await cluster.kubectl('delete', 'node', board)
   }
 }, options)
 

@@ -1,5 +1,4 @@
 /** The cluster in memory: namespaces of functions, and in each its Deployments and pods, followed by watches. */
-import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from '../../lib/backoff.ts'
 import { BrambleError, reasonOf } from '../../lib/errors.ts'
@@ -34,7 +33,9 @@ export type Cluster = Part & {
   dropDeployment(deployment: DeploymentView): void
   putPod(object: unknown): void
   podsIn(namespace: string): readonly PodView[]
-  /** A pod's own word for where it is, until the kubelet says so; believed of a pod that is about to get its address. */
+  /** Of a pod that is about to get its address; else `undefined`. */
+  nodeOfNewcomer(uid: string): string | undefined
+  /** A newcomer's own word for where it is, until the kubelet says so. An address that is another pod's is ignored. */
   announced(uid: string, ip: string): void
 }
 
@@ -161,6 +162,8 @@ export function createCluster(deps: ClusterDeps): Cluster {
     onChange: onNamespaceChange,
   })
 
+  const allPods = (): readonly PodView[] => [...rooms.values()].flatMap(({ pods }) => [...pods.items.values()])
+  const newcomer = (uid: string): PodView | undefined => allPods().find((one) => one.uid === uid && one.ip === undefined && one.node !== undefined)
   const room = (name: string): Room | undefined => (namespaces.items.has(`/${name}`) ? rooms.get(name) : undefined)
 
   const cluster: Cluster = {
@@ -210,11 +213,10 @@ export function createCluster(deps: ClusterDeps): Cluster {
     putDeployment: (object) => rooms.get(viewDeployment(object)?.namespace ?? '')?.deployments.put(object),
     dropDeployment: (one) => rooms.get(one.namespace)?.deployments.drop(one.key, one.uid),
     podsIn: (namespace) => [...rooms.get(namespace)?.pods.items.values() ?? []],
+    nodeOfNewcomer: (uid) => newcomer(uid)?.node,
     announced(uid, ip) {
-      const all = [...rooms.values()].flatMap(({ pods }) => [...pods.items.values()])
-      const pod = all.find((one) => one.uid === uid)
-      // An address that is another pod's is a lie, or an old story.
-      if (!pod || pod.ip !== undefined || pod.node === undefined || isIP(ip) === 0 || all.some((one) => one.ip === ip)) return
+      const pod = newcomer(uid)
+      if (!pod || allPods().some((one) => one.ip === ip)) return
       announced.set(uid, ip)
       rooms.get(pod.namespace)?.pods.set({ ...pod, ip })
     },

@@ -4,6 +4,7 @@ import { BrambleError, reasonOf } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { FunctionRef } from '../../openfaas/types.ts'
 import type { Provider } from '../provider.ts'
+import { createAnnouncements } from './announcements.ts'
 import { createBalancer } from './balancer.ts'
 import { createClient } from './client.ts'
 import { createCluster, type Cluster } from './cluster.ts'
@@ -61,6 +62,7 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
   const functions = createFunctions({
     client, cluster, rotation, secrets, digestOf, gateway: () => gatewayNow, log, usageOf: usage.of, readyDeadlineMs: updateTimeoutMs,
   })
+  const announcements = createAnnouncements({ client, cluster, log })
   const balancer = createBalancer({ client, cluster, rotation, log })
   const objects = createFunctionObjects({ client, functions, log })
   const logs = createLogs({
@@ -91,7 +93,7 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
     // A replica that has left goes on for as long as a call may take (timing.ts): the kubelet cannot be told to end it
     // sooner, and another platform may still have calls on it.
     drained: () => undefined,
-    announced: cluster.announced,
+    announced: announcements.announced,
     apply: (spec) => functions.apply(spec),
     list: functions.list,
     get: functions.get,

@@ -73,6 +73,8 @@ async function startAll(scene: Scene, histories: PodHistories, names: readonly s
   const answered = new Map<string, { calledMs: number; answeredMs: number }>()
   for (const { name, calledMs, answered: answer } of began) answered.set(name, { calledMs, answeredMs: await answer })
   const pods = [...histories.all.values()].filter((pod) => !known.has(pod.uid) && answered.has(pod.functionName))
+  // A replica that says itself that it serves has answered before Kubernetes knows where it is.
+  await eventually('their addresses are known', () => pods.every(({ addressMs }) => addressMs !== undefined), PATIENCE_MS)
   const processes = findPods(pods.map(({ uid }) => uid))
   return pods.flatMap((pod) => {
     const times = answered.get(pod.functionName)
