@@ -1,6 +1,6 @@
 /** A provider on the cluster as deploy.yml would have it: with the platform's own account, and nothing left of others. */
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import { createCredentials } from '../../platform/image/credentials.ts'
 import { readImageDigest } from '../../platform/image/image-digest.ts'
@@ -78,6 +78,7 @@ export async function openProviderWorld({ mirrored = [] }: WorldOptions = {}): P
       path.stop()
       for (const one of providers) await one.stop()
       registries.close()
+      await rm(dirname(kubeconfig), { recursive: true })
     },
   }
 }
