@@ -2,6 +2,11 @@
  * Databases that survive: each one runs SQLite (sql.js) in a thread of its own, and what a commit changed in its file is
  * durable in a log before the caller is told.
  */
+import { dirname, join } from 'node:path'
+import { DataError, hasCode, reasonOf } from './errors.ts'
+import { nodeFiles, type DataFiles } from './files.ts'
+import { defaultLimits, type EngineLimits } from './limits.ts'
+import { createStoredDatabase, type StoredDatabase } from './stored-database.ts'
 import type {
   Backup, DatabaseInfo, EngineCounts, Execution, ExecutionAnswer, Migration, MigrationAnswer, Query, QueryAnswer, RestoreAnswer, RestoreTarget,
 } from './types.ts'
@@ -18,23 +23,6 @@ export type EngineSettings = {
   /** Believe that the folder is durable though its file system (overlay, tmpfs) says that it is not. */
   readonly trustsFolder?: boolean | undefined
   readonly limits?: Partial<EngineLimits> | undefined
-}
-
-export type EngineLimits = {
-  readonly databaseBytes: number
-  readonly databases: number
-  /** Statements that may wait for one database. */
-  readonly waiting: number
-  /** Of one call, unless it asks for less. */
-  readonly timeoutMs: number
-  readonly rows: number
-  /** Of one answer. */
-  readonly resultBytes: number
-  /** A new snapshot after so much log. */
-  readonly snapshotEveryBytes: number
-  /** Log and snapshots kept for point-in-time restore: as long as both hold. */
-  readonly historyMs: number
-  readonly historyBytes: number
 }
 
 /**
@@ -65,4 +53,124 @@ export type Engine = {
   /** Puts an earlier state in the place of the content, as one change; a damaged database is served again. */
   restoreTo(name: string, target: RestoreTarget): Promise<RestoreAnswer>
   counts(): Readonly<EngineCounts>
+}
+
+export type EngineDeps = {
+  readonly settings: EngineSettings
+  readonly log: EngineLog
+  /** For tests: another disk, another clock. */
+  readonly files?: DataFiles
+  readonly nowMs?: () => number
+}
+
+const namePattern = /^[a-z_][a-z0-9_-]{0,62}$/
+/** A folder that begins so is a database that is being removed. */
+const REMOVED = '.removed-'
+
+export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.now }: EngineDeps): Engine {
+  const limits: EngineLimits = { ...defaultLimits, ...settings.limits }
+  const counts: EngineCounts = { queries: 0, transactions: 0, timeouts: 0, rebuilds: 0, syncs: 0, records: 0, writtenBytes: 0, snapshots: 0 }
+  const databases = new Map<string, StoredDatabase>()
+  /** Names that are being created or removed. */
+  const changing = new Map<string, Promise<unknown>>()
+  let notDurable: string | undefined
+  let isStarted = false
+
+  const add = (name: string): StoredDatabase => {
+    const database = createStoredDatabase({
+      name, folder: join(settings.folder, name), files, limits, counts, nowMs,
+      report: (level, message, fields) => log[level](message, fields),
+    })
+    databases.set(name, database)
+    return database
+  }
+  const find = (name: string): StoredDatabase => {
+    if (!isStarted) throw new DataError('UNAVAILABLE', 'the databases are not open')
+    const database = databases.get(name)
+    if (database === undefined) throw new DataError('NOT_FOUND', `there is no database ${JSON.stringify(name)}: create it first`)
+    return database
+  }
+  const checkDurable = (): void => {
+    if (notDurable !== undefined) throw new DataError('NOT_DURABLE', `nothing is written, for it would not last: ${notDurable}`)
+  }
+  /** Creating and removing the same name, one after the other. */
+  const inTurn = <T>(name: string, body: () => Promise<T>): Promise<T> => {
+    const mine = (changing.get(name) ?? Promise.resolve()).then(body, body)
+    const settled = mine.then(() => undefined, () => undefined).finally(() => {
+      if (changing.get(name) === settled) changing.delete(name)
+    })
+    changing.set(name, settled)
+    return mine
+  }
+  const whyNotDurable = async (): Promise<string | undefined> => {
+    if (settings.folder === '') return 'the function has no volume; give it one (annotation bramble/volume) and set the folder to it'
+    await files.makeFolder(settings.folder)
+    await files.syncFolder(dirname(settings.folder))
+    return settings.trustsFolder === true ? undefined : await files.whyNotDurable(settings.folder)
+  }
+
+  return {
+    async start() {
+      if (isStarted) return
+      notDurable = await whyNotDurable()
+      if (notDurable !== undefined) log.warn('writes are refused', { reason: notDurable })
+      const names = settings.folder === '' ? [] : await files.names(settings.folder)
+      for (const name of names.filter((one) => one.startsWith(REMOVED))) await files.removeTree(join(settings.folder, name))
+      for (const name of names.filter((one) => namePattern.test(one))) add(name)
+      isStarted = true
+    },
+    async stop() {
+      isStarted = false
+      await Promise.all(changing.values())
+      await Promise.all([...databases.values()].map((one) => one.close()))
+      databases.clear()
+    },
+    list: () => [...databases.values()].map((one) => one.info()).sort((a, b) => a.name < b.name ? -1 : 1),
+    get: (name) => databases.get(name)?.info(),
+    create: (name) => inTurn(name, async () => {
+      if (!namePattern.test(name)) throw new DataError('INVALID', `${JSON.stringify(name)} cannot name a database: a to z, 0 to 9, "_" and "-" only, beginning with a letter, at most 63`)
+      if (!isStarted) throw new DataError('UNAVAILABLE', 'the databases are not open')
+      checkDurable()
+      if (databases.has(name)) return { isNew: false }
+      if (databases.size >= limits.databases) throw new DataError('TOO_LARGE', `there are ${limits.databases} databases, which is the limit: remove one, or raise it`)
+      try {
+        await files.makeFolder(join(settings.folder, name))
+        await files.syncFolder(settings.folder)
+      } catch (error) {
+        throw new DataError(hasCode(error, 'ENOSPC') ? 'DISK_FULL' : 'UNAVAILABLE', `database ${name} cannot be created: ${reasonOf(error)}`, { cause: error })
+      }
+      add(name)
+      return { isNew: true }
+    }),
+    remove: (name) => inTurn(name, async () => {
+      checkDurable()
+      const database = find(name)
+      databases.delete(name)
+      await database.close()
+      const removed = join(settings.folder, `${REMOVED}${name}`)
+      await files.removeTree(removed)
+      await files.rename(join(settings.folder, name), removed)
+      await files.syncFolder(settings.folder)
+      await files.removeTree(removed)
+    }),
+    query: async (name, query) => await find(name).query(query),
+    async execute(name, execution) {
+      checkDurable()
+      return await find(name).execute(execution)
+    },
+    async migrate(name, migrations) {
+      checkDurable()
+      return await find(name).migrate(migrations)
+    },
+    backup: async (name) => await find(name).backup(),
+    async restore(name, content) {
+      checkDurable()
+      return await find(name).restore(content)
+    },
+    async restoreTo(name, target) {
+      checkDurable()
+      return await find(name).restoreTo(target)
+    },
+    counts: () => counts,
+  }
 }

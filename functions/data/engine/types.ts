@@ -44,8 +44,8 @@ export type Result = {
   readonly hasMore: boolean
   /** Rows inserted, updated or deleted by it, without those of triggers and foreign keys; 0 for a query. */
   readonly changes: number
-  /** The rowid of the last row inserted so far; 0 before the first. */
-  readonly lastInsertId: number | bigint
+  /** The rowid of the last row that it inserted; `null` when it inserted none. */
+  readonly lastInsertId: number | bigint | null
 }
 
 /** `record` is the number of the last change that the answer has seen; it is durable. */

@@ -1,0 +1,106 @@
+/**
+ * The few file calls that log and snapshots need, as an interface: so that a test can put a disk underneath that forgets what was
+ * not synced. What `write`, `truncate`, `create`, `rename`, `makeFolder` and `remove` did may be lost in a power cut until `sync` or `syncFolder`.
+ */
+import { mkdir, open, readdir, rename, rm, statfs, unlink, type FileHandle } from 'node:fs/promises'
+import { hasCode } from './errors.ts'
+
+export type DataFile = {
+  size(): Promise<number>
+  /** Fills `target` from `offset` on; fewer bytes only at the end of the file. Answers how many. */
+  read(target: Uint8Array, offset: number): Promise<number>
+  write(parts: readonly Uint8Array[], offset: number): Promise<void>
+  truncate(size: number): Promise<void>
+  /** Makes the content, and its length, survive a power cut. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+export type DataFiles = {
+  /** Names in a folder, unsorted; none where there is no folder. */
+  names(folder: string): Promise<readonly string[]>
+  /** One that exists is fine. */
+  makeFolder(path: string): Promise<void>
+  /** Makes the list of names in it survive a power cut. */
+  syncFolder(path: string): Promise<void>
+  /** A new file; one of that name must not exist. */
+  create(path: string): Promise<DataFile>
+  open(path: string): Promise<DataFile>
+  rename(from: string, to: string): Promise<void>
+  remove(path: string): Promise<void>
+  /** With all in it; nothing there is fine. */
+  removeTree(path: string): Promise<void>
+  /** What the disk of a folder still takes. */
+  freeBytes(folder: string): Promise<number>
+  /** Why what is written there does not outlive the machine, in words; `undefined`: it does. */
+  whyNotDurable(folder: string): Promise<string | undefined>
+}
+
+/** Messages are the service's business alone. */
+const FILE_MODE = 0o600
+const FOLDER_MODE = 0o700
+/** Types of `statfs` whose content is gone with the container or the power. */
+const volatileTypes: Readonly<Record<number, string>> = { 0x0102_1994: 'tmpfs', 0x8584_58f6: 'ramfs', 0x794c_7630: 'overlay' }
+
+export const nodeFiles: DataFiles = {
+  async names(folder) {
+    try {
+      return await readdir(folder)
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return []
+      throw error
+    }
+  },
+  async makeFolder(path) { await mkdir(path, { recursive: true, mode: FOLDER_MODE }) },
+  async syncFolder(path) {
+    const handle = await open(path, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  },
+  create: async (path) => fileOf(await open(path, 'wx+', FILE_MODE)),
+  open: async (path) => fileOf(await open(path, 'r+')),
+  rename: (from, to) => rename(from, to),
+  remove: (path) => unlink(path),
+  removeTree: (path) => rm(path, { recursive: true, force: true }),
+  async freeBytes(folder) {
+    const { blocks, bavail, bsize } = await statfs(folder)
+    return blocks === 0 ? Infinity : bavail * bsize
+  },
+  async whyNotDurable(folder) {
+    const { type } = await statfs(folder)
+    const kind = volatileTypes[type >>> 0]
+    return kind === undefined ? undefined : `${folder} lies on ${kind}, which does not outlive its container or the power`
+  },
+}
+
+function fileOf(handle: FileHandle): DataFile {
+  return {
+    size: async () => (await handle.stat()).size,
+    async read(target, offset) {
+      let done = 0
+      while (done < target.length) {
+        const { bytesRead } = await handle.read(target, done, target.length - done, offset + done)
+        if (bytesRead === 0) break
+        done += bytesRead
+      }
+      return done
+    },
+    async write(parts, offset) {
+      let at = offset
+      for (const part of parts.length < 3 ? parts : [Buffer.concat(parts)]) {
+        for (let done = 0; done < part.length;) {
+          const { bytesWritten } = await handle.write(part, done, part.length - done, at)
+          done += bytesWritten
+          at += bytesWritten
+        }
+      }
+    },
+    truncate: (size) => handle.truncate(size),
+    // Times of change need not survive; the length does, and fdatasync keeps it.
+    sync: () => handle.datasync(),
+    close: () => handle.close(),
+  }
+}

@@ -1,0 +1,36 @@
+/** The engine's limits, and why they are what they are. */
+
+export type EngineLimits = {
+  /** Of one database: it lies in memory. */
+  readonly databaseBytes: number
+  readonly databases: number
+  /** Calls that may wait for one database. */
+  readonly waiting: number
+  /** From when a call begins to run, unless it asks for less. */
+  readonly timeoutMs: number
+  /** Of one result, unless the call asks for fewer. */
+  readonly rows: number
+  /** Of the values of one result. */
+  readonly resultBytes: number
+  /** A new snapshot after so much log, and after as much as the database is large. */
+  readonly snapshotEveryBytes: number
+  /** What is kept for point-in-time restore: as long as both hold. */
+  readonly historyMs: number
+  readonly historyBytes: number
+}
+
+const MIB = 2 ** 20
+const DAY_MS = 86_400_000
+
+export const defaultLimits: EngineLimits = {
+  databaseBytes: 64 * MIB,
+  // Each open one is a thread of about 15 MB.
+  databases: 32,
+  waiting: 1000,
+  timeoutMs: 5_000,
+  rows: 10_000,
+  resultBytes: 8 * MIB,
+  snapshotEveryBytes: 16 * MIB,
+  historyMs: DAY_MS,
+  historyBytes: 1024 * MIB,
+}

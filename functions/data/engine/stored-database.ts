@@ -1,0 +1,227 @@
+/** One database with what is stored of it: calls, snapshots in the background, backups, and the ways back to an earlier state. */
+import { createHash } from 'node:crypto'
+import { createDatabase } from './database.ts'
+import { DataError, reasonOf } from './errors.ts'
+import { createFileLog } from './file-log.ts'
+import type { DataFiles } from './files.ts'
+import { createHistory } from './history.ts'
+import type { EngineLimits } from './limits.ts'
+import { createPagedFile, type PagedFile } from './paged-file.ts'
+import { createSnapshots } from './snapshots.ts'
+import type {
+  Backup, DatabaseInfo, EngineCounts, Execution, ExecutionAnswer, Migration, MigrationAnswer, Query, QueryAnswer, RestoreAnswer, RestorePoint, RestoreTarget,
+} from './types.ts'
+
+export type StoredDatabase = {
+  info(): DatabaseInfo
+  query(query: Query): Promise<QueryAnswer>
+  execute(execution: Execution): Promise<ExecutionAnswer>
+  migrate(migrations: readonly Migration[]): Promise<MigrationAnswer>
+  backup(): Promise<Backup>
+  restore(content: AsyncIterable<Uint8Array>): Promise<RestoreAnswer>
+  restoreTo(target: RestoreTarget): Promise<RestoreAnswer>
+  close(): Promise<void>
+}
+
+export type StoredDatabaseDeps = {
+  readonly name: string
+  /** There already, and there to stay. */
+  readonly folder: string
+  readonly files: DataFiles
+  readonly limits: EngineLimits
+  readonly counts: EngineCounts
+  readonly nowMs: () => number
+  readonly report: (level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void
+}
+
+/** Copied out of the thread at once, between two calls: well under a millisecond of its time. */
+const SLICE_BYTES = 2 ** 20
+/** For the engine's own work on a whole database. */
+const OWN_TIMEOUT_MS = 120_000
+/** Each one holds the pages that change while it is read. */
+const MAX_BACKUPS = 8
+/** After a snapshot that failed, most likely for want of room. */
+const SNAPSHOT_PAUSE_MS = 30_000
+
+export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
+  const { name, folder, files, limits, counts, nowMs, report } = deps
+  const log = createFileLog({ files, folder, report: (message, fields) => report('warn', message, { database: name, ...fields }) })
+  const snapshots = createSnapshots({ files, folder })
+  const history = createHistory({ log, snapshots, report: (message, fields) => report('error', message, { database: name, ...fields }) })
+  let sinceSnapshotBytes = 0
+  let pausedUntilMs = 0
+  let oldest: RestorePoint | undefined
+  let lastView = 0
+  let backups = 0
+  let isClosing = false
+  /** What works on snapshots and log, one after the other. */
+  let busy: Promise<unknown> = Promise.resolve()
+  let snapshotting: Promise<void> | undefined
+
+  const database = createDatabase({
+    name, databaseBytes: limits.databaseBytes, maxWaiting: limits.waiting, log, history, counts, nowMs, report,
+    prepare: () => snapshots.open(),
+    onDurable(bytes) {
+      sinceSnapshotBytes += bytes
+      considerSnapshot()
+    },
+    onOpened(bytes) {
+      sinceSnapshotBytes = bytes
+      history.oldest().then((point) => { oldest = point }, () => { oldest = undefined })
+      considerSnapshot()
+    },
+  })
+  const exclusively = <T>(body: () => Promise<T>): Promise<T> => {
+    const mine = busy.then(body, body)
+    busy = mine.catch(() => undefined)
+    return mine
+  }
+  async function* slices(view: number): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const { value } = await database.run({ kind: 'slice', view, bytes: SLICE_BYTES }, OWN_TIMEOUT_MS)
+      if (value.length === 0) return
+      yield value
+    }
+  }
+  const closeView = (view: number): void => {
+    database.run({ kind: 'close view', view }, OWN_TIMEOUT_MS).catch(() => undefined)
+  }
+  const takeSnapshot = async (): Promise<void> => {
+    const view = ++lastView
+    const { point } = await database.run({ kind: 'view', view }, OWN_TIMEOUT_MS)
+    const writtenBefore = sinceSnapshotBytes
+    try {
+      const { sizeBytes } = await snapshots.write(point, slices(view))
+      sinceSnapshotBytes -= writtenBefore
+      counts.snapshots++
+      report('info', 'a snapshot was written', { database: name, record: point.record, bytes: sizeBytes })
+    } finally {
+      closeView(view)
+    }
+    await history.prune(limits, nowMs())
+    oldest = await history.oldest()
+  }
+  function considerSnapshot(): void {
+    const due = Math.max(limits.snapshotEveryBytes, database.sizeBytes())
+    if (snapshotting !== undefined || isClosing || sinceSnapshotBytes < due || nowMs() < pausedUntilMs) return
+    snapshotting = exclusively(takeSnapshot).catch((error: unknown) => {
+      pausedUntilMs = nowMs() + SNAPSHOT_PAUSE_MS
+      report('error', 'a snapshot was not written', { database: name, error: reasonOf(error) })
+    }).finally(() => { snapshotting = undefined })
+  }
+
+  const replaceBy = async (parts: AsyncIterable<Uint8Array>): Promise<RestoreAnswer> => {
+    await database.run({ kind: 'drop parts' }, OWN_TIMEOUT_MS)
+    let size = 0
+    for await (const part of parts) {
+      if (size + part.length > limits.databaseBytes) throw new DataError('TOO_LARGE', `the file is larger than ${limits.databaseBytes} bytes, the limit of database ${name}`)
+      // Of its own: a piece of a larger buffer would be copied with all around it.
+      await database.run({ kind: 'part', offset: size, bytes: new Uint8Array(part) }, OWN_TIMEOUT_MS)
+      size += part.length
+    }
+    const { value, point } = await database.run({ kind: 'replace', size }, OWN_TIMEOUT_MS)
+    return { record: point.record, sizeBytes: value.size }
+  }
+  const stateAt = async (target: RestoreTarget): Promise<{ file: PagedFile; point: RestorePoint }> => {
+    let file = createPagedFile()
+    const point = await history.replay({
+      begin() { file = createPagedFile() },
+      load(bytes, offset) {
+        file.write(bytes, offset)
+        file.dropChanges()
+      },
+      apply: (changes) => { for (const one of changes) file.apply(one) },
+    }, target)
+    return { file, point }
+  }
+  /** In place of a log that cannot be read to its end: the state becomes a snapshot, and what came after it lies aside. */
+  const recover = (target: RestoreTarget): Promise<RestoreAnswer> => database.whileClosed(async () => {
+    const { file, point } = await stateAt(target)
+    const record = Math.max(await log.next(), (snapshots.list().at(-1)?.record ?? 0) + 1)
+    const sizeBytes = file.size()
+    await snapshots.write({ record, timeMs: Math.max(nowMs(), point.timeMs) }, parts(file))
+    await log.setAside(point.record + 1)
+    return { record, sizeBytes }
+  })
+
+  return {
+    info: () => ({
+      name, state: database.state(), problem: database.problem(), writesRefused: database.writesRefused(),
+      sizeBytes: database.sizeBytes(), sizeLimitBytes: limits.databaseBytes, record: database.point().record, oldestRestorable: oldest,
+      logBytes: log.bytes(), snapshotBytes: snapshots.bytes(), waiting: database.waiting(), copyAgeSeconds: undefined,
+    }),
+    async query({ sql, parameters, rowLimit = limits.rows, timeoutMs = limits.timeoutMs }) {
+      counts.queries++
+      const rows = Math.min(rowLimit, limits.rows)
+      const { value, point } = await database.run({ kind: 'query', sql, parameters, rows, bytes: limits.resultBytes }, Math.min(timeoutMs, limits.timeoutMs))
+      return { result: value, record: point.record }
+    },
+    async execute({ statements, rowLimit = limits.rows, timeoutMs = limits.timeoutMs }) {
+      counts.transactions++
+      const rows = Math.min(rowLimit, limits.rows)
+      const { value, point } = await database.run({ kind: 'execute', statements, rows, bytes: limits.resultBytes }, Math.min(timeoutMs, limits.timeoutMs))
+      return { results: value, record: point.record }
+    },
+    async migrate(migrations) {
+      const applied: string[] = []
+      const skipped: string[] = []
+      let record = database.point().record
+      for (const migration of migrations) {
+        const hash = createHash('sha256').update(migration.sql).digest('hex')
+        const { value, point } = await database.run({ kind: 'migrate', migration, hash }, OWN_TIMEOUT_MS)
+        const list = value ? applied : skipped
+        list.push(migration.id)
+        record = point.record
+      }
+      return { applied, skipped, record }
+    },
+    async backup() {
+      if (backups >= MAX_BACKUPS) throw new DataError('BUSY', `${MAX_BACKUPS} backups of database ${name} are being read: try again later`)
+      const view = ++lastView
+      backups++
+      let isOpen = true
+      const end = (): void => {
+        if (!isOpen) return
+        isOpen = false
+        backups--
+        closeView(view)
+      }
+      try {
+        const { value, point } = await database.run({ kind: 'view', view }, OWN_TIMEOUT_MS)
+        return { record: point.record, sizeBytes: value.size, content: untilEnd(slices(view), end) }
+      } catch (error) {
+        end()
+        throw error
+      }
+    },
+    restore: (content) => exclusively(() => replaceBy(content)),
+    restoreTo: (target) => exclusively(async () => {
+      if (database.state() === 'closed') await database.run({ kind: 'drop parts' }, OWN_TIMEOUT_MS).catch(() => undefined)
+      if (database.state() === 'damaged') return await recover(target)
+      return await replaceBy(parts((await stateAt(target)).file))
+    }),
+    async close() {
+      isClosing = true
+      await busy
+      await database.close()
+      isClosing = false
+    },
+  }
+}
+
+async function* parts(file: PagedFile): AsyncGenerator<Uint8Array> {
+  const view = file.view()
+  try {
+    for (let part = view.read(SLICE_BYTES); part.length > 0; part = view.read(SLICE_BYTES)) yield part
+  } finally {
+    view.close()
+  }
+}
+
+async function* untilEnd(content: AsyncIterable<Uint8Array>, end: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* content
+  } finally {
+    end()
+  }
+}
