@@ -87,7 +87,8 @@ export async function refreshSession(
   if (latest === undefined) throw invalidRefreshToken()
   const [userRow] = await db.query(`SELECT ${userColumns} FROM users WHERE id = :id AND disabled_at IS NULL`, { id: latest.user_id })
   if (userRow === undefined || latest.generation <= generation) throw invalidRefreshToken()
-  if (latest.generation === generation + 1 && now - latest.used_at < settings.refreshGraceMs) {
+  // Of calls at the same moment the later one may have begun before: then the difference is negative, and no grace must stay none.
+  if (latest.generation === generation + 1 && Math.max(0, now - latest.used_at) < settings.refreshGraceMs) {
     return { user: readUser(userRow), session: latest, refreshToken: refreshToken(vault, sessionId, latest.generation, latest.salt) }
   }
   await db.execute([
