@@ -66,8 +66,14 @@ export function createConnection({ sqlite, databaseBytes, name }: ConnectionDeps
     const code = calls.sqlite3_open(address + 8, address)
     db = sqlite.memoryView().getUint32(address, true)
     calls.free(address)
-    if (code !== 0) throw fail(code)
-    return createStatements(sqlite, db, fail)
+    try {
+      if (code !== 0) throw fail(code)
+      return createStatements(sqlite, db, fail)
+    } catch (error) {
+      // Left open, it would keep the next one from opening the file.
+      calls.sqlite3_close_v2(db)
+      throw error
+    }
   }
   const statements = open()
   const close = (): void => {
