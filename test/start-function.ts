@@ -9,8 +9,8 @@ import { build } from 'esbuild'
 import { eventually } from './kit.ts'
 
 const root = join(import.meta.dirname, '..')
-/** What a CommonJS package (Express) needs inside an ESM bundle. */
-const banner = 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);'
+/** What CommonJS packages (Express, sql.js) need inside an ESM bundle. */
+const banner = 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;'
 
 export type LogLine = { readonly level: string; readonly message: string } & Record<string, unknown>
 export type Exit = { readonly code: number | null; readonly signal: NodeJS.Signals | null }
@@ -26,21 +26,27 @@ export type RunningFunction = AsyncDisposable & {
   readonly exit: Promise<Exit>
 }
 
-/** Bundles `test/fixtures/functions/NAME`, or `functions/NAME`, or a handler file, into a folder that the caller removes. */
+/**
+ * Bundles `test/fixtures/functions/NAME`, or `functions/NAME`, or a handler file, into a folder that the caller removes. What lies in
+ * `functions/` is imported as the build does it; the others while the server listens already.
+ */
 export async function bundleFunction(name: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'bramble-function-'))
   const handler = [name, join(root, 'test/fixtures/functions', name, 'handler.ts'), join(root, 'functions', name, 'handler.ts')]
     .find((file) => file.endsWith('.ts') && existsSync(file))
   if (handler === undefined) throw new Error(`there is no function ${name} to bundle`)
+  const isBuilt = handler.startsWith(join(root, 'functions/'))
   await build({
     stdin: {
-      contents: `import { serve } from '@bramble/runtime'\nserve(import(${JSON.stringify(handler)}))\n`,
+      contents: isBuilt ? `import handler from ${JSON.stringify(handler)}\nimport { serve } from '@bramble/runtime'\nserve(handler)\n`
+        : `import { serve } from '@bramble/runtime'\nserve(import(${JSON.stringify(handler)}))\n`,
       resolveDir: root,
       sourcefile: 'entry.mjs',
     },
     outfile: join(folder, 'index.mjs'),
     bundle: true, minify: true, platform: 'node', format: 'esm', target: 'node24', charset: 'utf8',
     sourcemap: 'external', sourcesContent: false, logLevel: 'silent', banner: { js: banner },
+    loader: { '.wasm': 'file' }, assetNames: '[name]',
     define: { 'process.env.NODE_ENV': '"production"' },
   })
   return folder

@@ -2,7 +2,7 @@
 import { Problem } from '@bramble/runtime/service/problem'
 import { DataError, type DataErrorCode } from './engine/errors.ts'
 
-const statusOf: Readonly<Record<DataErrorCode, number>> = {
+const statusOf: Readonly<Record<Exclude<DataErrorCode, 'INTERNAL'>, number>> = {
   INVALID: 422,
   NOT_ACCEPTED: 422,
   SQL: 422,
@@ -19,7 +19,6 @@ const statusOf: Readonly<Record<DataErrorCode, number>> = {
   NOT_DURABLE: 503,
   DAMAGED: 503,
   UNAVAILABLE: 503,
-  INTERNAL: 500,
 }
 
 /** When to come again; nothing is known of how long it takes. */
@@ -30,12 +29,14 @@ export async function asProblem<T>(work: Promise<T>, pathOf: (statement: number)
   try {
     return await work
   } catch (error) {
-    throw error instanceof DataError ? problemOfData(error, pathOf) : error
+    throw error instanceof DataError ? problemOfData(error, pathOf) ?? error : error
   }
 }
 
-function problemOfData(error: DataError, pathOf: (statement: number) => string): Problem {
+/** None for a fault of the engine: its words are for the log. */
+function problemOfData(error: DataError, pathOf: (statement: number) => string): Problem | undefined {
   const { code, message, statement } = error
+  if (code === 'INTERNAL') return undefined
   return new Problem(statusOf[code], code.toLowerCase(), message, {
     cause: error,
     ...(statement !== undefined && { errors: [{ in: 'body' as const, path: pathOf(statement), detail: message }] }),

@@ -104,7 +104,8 @@ export function databaseRoutes({ engine, turns, maxDatabaseBytes }: DatabaseDeps
       path: inPath, headers: ifMatch, upload: FILE_TYPE,
       answers: { 200: { description: 'It is the content now', schema: Restored, headers: etagHeader } },
       handle: ({ path: { name }, headers, request }) => changing({ engine, turns, name, ifMatch: headers['if-match'], isWhole: true }, async () => {
-        const { record, sizeBytes } = await asProblem(engine.restore(name, upTo(request, maxDatabaseBytes)))
+        const upload = createUpload(request, maxDatabaseBytes)
+        const { record, sizeBytes } = await asProblem(engine.restore(name, upload.content())).catch((error: unknown) => { throw upload.failure() ?? error })
         return json({ record, size_bytes: sizeBytes }, 200, { etag: etagOfDatabase(record) })
       }),
     }),
@@ -124,12 +125,24 @@ export function databaseRoutes({ engine, turns, maxDatabaseBytes }: DatabaseDeps
   ]
 }
 
-async function* upTo(request: IncomingMessage, limitBytes: number): AsyncIterable<Uint8Array> {
-  let sizeBytes = 0
-  for await (const chunk of request) {
-    if (!(chunk instanceof Uint8Array)) throw new TypeError('a request gives bytes')
-    sizeBytes += chunk.length
-    if (sizeBytes > limitBytes) throw new Problem(413, 'too_large', `the file is larger than the ${limitBytes} bytes that a database may have`)
-    yield chunk
+/** What goes wrong with the upload itself is the caller's: the engine only sees that there is no more of it. */
+function createUpload(request: IncomingMessage, limitBytes: number) {
+  let failure: Problem | undefined
+  return {
+    failure: () => failure,
+    async *content(): AsyncGenerator<Uint8Array> {
+      let sizeBytes = 0
+      try {
+        for await (const chunk of request) {
+          if (!(chunk instanceof Uint8Array)) throw new TypeError('a request gives bytes')
+          sizeBytes += chunk.length
+          if (sizeBytes > limitBytes) throw new Problem(413, 'too_large', `the file is larger than the ${limitBytes} bytes that a database may have`)
+          yield chunk
+        }
+      } catch (error) {
+        failure = error instanceof Problem ? error : new Problem(400, 'bad_request', 'the file did not arrive whole', { cause: error })
+        throw failure
+      }
+    },
   }
 }

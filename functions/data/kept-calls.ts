@@ -28,14 +28,16 @@ export function keyStatements({ key, fingerprint }: { readonly key: string; read
   ]
 }
 
-/** The change is done by now: what goes wrong here must not look as if it was not. */
-export async function keepAnswer(engine: Engine, database: string, key: string, { status, body }: Answer): Promise<void> {
+/** The change is done by now: what goes wrong here must not look as if it was not. Answers the number of this change, if there was one. */
+export async function keepAnswer(engine: Engine, database: string, key: string, { status, body }: Answer): Promise<number | undefined> {
   const text = String(body)
-  if (Buffer.byteLength(text) > MAX_KEPT_BYTES) return
+  if (Buffer.byteLength(text) > MAX_KEPT_BYTES) return undefined
   try {
-    await engine.execute(database, { statements: [{ sql: `UPDATE ${TABLE} SET status = ?, body = ? WHERE key = ?`, parameters: [status, text, key] }] })
+    const { record } = await engine.execute(database, { statements: [{ sql: `UPDATE ${TABLE} SET status = ?, body = ? WHERE key = ?`, parameters: [status, text, key] }] })
+    return record
   } catch (error) {
     log.warn('the answer to a call with a key could not be kept', { database, error })
+    return undefined
   }
 }
 

@@ -1,8 +1,11 @@
 /** Every setting of the data service, from the environment; all bad ones are told at once. */
+import { join } from 'node:path'
 import type { EngineSettings } from './engine/engine.ts'
+import { defaultLimits, type EngineLimits } from './engine/limits.ts'
 
 export type DataSettings = {
   readonly engine: EngineSettings
+  readonly limits: EngineLimits
   /** Of a query, a transaction or a list of migrations, as JSON. */
   readonly maxRequestBytes: number
 }
@@ -13,6 +16,7 @@ type Parser<T> = (text: string) => T | undefined
 const sizeUnits: Readonly<Record<string, number>> = { '': 1, ki: 1024, mi: 1024 ** 2, gi: 1024 ** 3 }
 const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const MAX_COUNT = 1_000_000
+const DEFAULT_REQUEST_BYTES = 8 * 1024 ** 2
 
 /** Throws one error with a sentence for each bad setting. */
 export function readSettings(env: Env): DataSettings {
@@ -28,27 +32,31 @@ export function readSettings(env: Env): DataSettings {
   const duration = (name: string, fallback: number): number => read(name, fallback, durationOf, 'a time like 500ms, 10s, 30m, 12h or 7d')
   const count = (name: string, fallback: number): number => read(name, fallback, countOf, `a whole number from 1 to ${MAX_COUNT}`)
 
+  const limits: EngineLimits = {
+    databaseBytes: size('max_database_size', defaultLimits.databaseBytes),
+    databases: count('max_databases', defaultLimits.databases),
+    waiting: count('max_waiting', defaultLimits.waiting),
+    timeoutMs: duration('max_statement_time', defaultLimits.timeoutMs),
+    rows: count('max_rows', defaultLimits.rows),
+    resultBytes: size('max_result_size', defaultLimits.resultBytes),
+    snapshotEveryBytes: size('snapshot_every', defaultLimits.snapshotEveryBytes),
+    historyMs: duration('history_time', defaultLimits.historyMs),
+    historyBytes: size('history_size', defaultLimits.historyBytes),
+  }
   const settings: DataSettings = {
-    engine: {
-      // What the platform says of the function's volume; a cluster mounts it where the stack file wants it.
-      folder: env['data_folder']?.trim() || env['volume_path']?.trim() || '',
-      trustsFolder: read('trust_folder', false, flagOf, 'true or false'),
-      limits: {
-        databaseBytes: size('max_database_size', 64 * 1024 ** 2),
-        databases: count('max_databases', 64),
-        waiting: count('max_waiting', 1000),
-        timeoutMs: duration('max_statement_time', 5000),
-        rows: count('max_rows', 10_000),
-        resultBytes: size('max_result_size', 8 * 1024 ** 2),
-        snapshotEveryBytes: size('snapshot_every', 16 * 1024 ** 2),
-        historyMs: duration('history_time', 7 * 86_400_000),
-        historyBytes: size('history_size', 256 * 1024 ** 2),
-      },
-    },
-    maxRequestBytes: size('max_request_size', 8 * 1024 ** 2),
+    engine: { folder: folderOf(env), trustsFolder: read('trust_folder', false, flagOf, 'true or false'), limits },
+    limits,
+    maxRequestBytes: size('max_request_size', DEFAULT_REQUEST_BYTES),
   }
   if (problems.length > 0) throw new Error(problems.join('; '))
   return settings
+}
+
+/** In a folder of its own on the function's volume; the platform says where that is. */
+function folderOf(env: Env): string {
+  const own = env['data_folder']?.trim() ?? ''
+  const volume = env['volume_path']?.trim() ?? ''
+  return own !== '' || volume === '' ? own : join(volume, 'databases')
 }
 
 function sizeOf(text: string): number | undefined {

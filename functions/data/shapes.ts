@@ -1,6 +1,6 @@
 /** What callers send and get, as schemas: they check the input and describe both in `/openapi.json`. */
 import * as z from 'zod'
-import type { EngineLimits } from './engine/engine.ts'
+import type { EngineLimits } from './engine/limits.ts'
 import type { DatabaseInfo, Result } from './engine/types.ts'
 import { JsonParameters, JsonValue, toJson } from './values.ts'
 

@@ -4,7 +4,8 @@ import { createIdempotency } from '@bramble/runtime/service/idempotency'
 import { type Route, routeFor } from '@bramble/runtime/service/route'
 import { allow, type Caller } from './access.ts'
 import { asProblem } from './data-problem.ts'
-import type { Engine, EngineLimits } from './engine/engine.ts'
+import type { Engine } from './engine/engine.ts'
+import type { EngineLimits } from './engine/limits.ts'
 import { changing, etagOfDatabase } from './changing.ts'
 import { createKeptCalls, keepAnswer, keyStatements } from './kept-calls.ts'
 import { Applied, idempotencyKey, ifMatch, inPath, Migrations, requestShapes, resultJson, Results } from './shapes.ts'
@@ -56,9 +57,9 @@ export function statementRoutes({ engine, limits, maxRequestBytes, turns, nowMs 
           const before = kept === undefined ? [] : keyStatements(kept, nowMs())
           const execution = { statements: [...before, ...statements], rowLimit: body.limit, timeoutMs: body.timeout_ms }
           const { results, record } = await asProblem(engine.execute(name, execution), (i) => `/statements/${i - before.length}/sql`)
-          const answer = json({ results: results.slice(before.length).map(resultJson), record }, 200, { etag: etagOfDatabase(record) })
-          if (kept !== undefined) await keepAnswer(engine, name, kept.key, answer)
-          return answer
+          const answer = json({ results: results.slice(before.length).map(resultJson), record })
+          const last = kept === undefined ? record : await keepAnswer(engine, name, kept.key, answer) ?? record
+          return { ...answer, headers: { ...answer.headers, etag: etagOfDatabase(last) } }
         }
         return changing({ engine, turns, name, ifMatch: headers['if-match'] }, () => once({
           key: headers['idempotency-key'], request: body, store: createKeptCalls(engine, name), scope: name, run,
@@ -69,7 +70,7 @@ export function statementRoutes({ engine, limits, maxRequestBytes, turns, nowMs 
     route({
       method: 'put', at: '/v1/db/:name/migrations', id: 'migrate', tag: 'statements', access: 'token',
       summary: 'Runs those migrations that have not run yet, in order, each in a transaction of its own',
-      description: 'One that has run and is not the same any more is a 409 `conflict`, and none is run.',
+      description: 'One that has run and is not the same any more is a 409 `conflict`, and none after it is run.',
       path: inPath, headers: ifMatch, body: Migrations, bodyLimitBytes: maxRequestBytes,
       answers: { 200: { description: 'Which ran now, and which before', schema: Applied, headers: etagHeader } },
       async handle({ path: { name }, headers, body: { migrations }, caller }) {

@@ -7,6 +7,9 @@ export type BodyOptions = {
   readonly limitBytes: number
 }
 
+/** As the type of an upload: whatever it is sent as. */
+export const ANY_TYPE = '*/*'
+
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** JSON as its value, a form as an object of texts (lists, where a name comes twice). Throws problems only. */
@@ -20,8 +23,9 @@ export async function readBody(request: IncomingMessage, { type, limitBytes }: B
 export function checkType(request: IncomingMessage, type: string): void {
   const sent = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase()
   const encoding = request.headers['content-encoding'] ?? 'identity'
-  if (sent !== type || encoding !== 'identity') {
-    const what = sent !== type ? `as ${type}, not ${sent || 'without a content-type'}` : `uncompressed, not as ${encoding}`
+  const isOther = type !== ANY_TYPE && sent !== type
+  if (isOther || encoding !== 'identity') {
+    const what = isOther ? `as ${type}, not ${sent || 'without a content-type'}` : `uncompressed, not as ${encoding}`
     throw new Problem(415, 'unsupported_media_type', `send the body ${what}`, { headers: { accept: type } })
   }
 }

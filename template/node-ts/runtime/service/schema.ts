@@ -30,12 +30,25 @@ export async function checkValue<Output>(
   const result = await schema['~standard'].validate(value)
   if (result.issues === undefined) return { value: result.value }
   return {
-    errors: result.issues.slice(0, MAX_ERRORS).map(({ message, path = [] }) => ({
+    errors: result.issues.flatMap((issue) => meantIssues(issue)).slice(0, MAX_ERRORS).map(({ message, path = [] }) => ({
       in: place,
       path: path.map((step) => `/${escapeStep(typeof step === 'object' ? step.key : step)}`).join(''),
       detail: message,
     })),
   }
+}
+
+/**
+ * zod says of a union that failed why each alternative did. One that is wrong only inside is the one that was meant, and its
+ * errors have better places.
+ */
+function meantIssues(issue: Issue): readonly Issue[] {
+  const alternatives: unknown = 'errors' in issue ? issue.errors : undefined
+  if (!Array.isArray(alternatives)) return [issue]
+  const meant = alternatives.find((issues): issues is readonly Issue[] => Array.isArray(issues) && issues.length > 0
+    && issues.every((one: unknown) => isRecord(one) && Array.isArray(one['path']) && one['path'].length > 0))
+  if (meant === undefined) return [issue]
+  return meant.flatMap(meantIssues).map((one) => ({ ...one, path: [...issue.path ?? [], ...one.path ?? []] }))
 }
 
 export function inputJsonSchema(schema: Schema): Record<string, unknown> {

@@ -1,0 +1,18 @@
+/** The data service: SQL over HTTP, durable before it answers. */
+// First: in the thread of a database nothing of what follows begins.
+import './engine/database-thread.ts'
+import { log, type ListenerHandler } from '@bramble/runtime'
+import { serviceToken } from '@bramble/runtime/service/token'
+import { createDataService } from './data-service.ts'
+import { createEngine } from './engine/engine.ts'
+import { readSettings } from './settings.ts'
+
+/** The promise of a module, as the runtime takes it: health answers while the databases are looked for. */
+export default start()
+
+async function start(): Promise<{ readonly default: ListenerHandler }> {
+  const { engine: settings, limits, maxRequestBytes } = readSettings(process.env)
+  const engine = createEngine({ settings, log })
+  await engine.start()
+  return { default: createDataService({ engine, limits, maxRequestBytes, serviceToken: serviceToken() }) }
+}

@@ -1,0 +1,52 @@
+/** A running data service with a volume and a token, and calls to it. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startFunction, type RunningFunction } from '../../start-function.ts'
+
+export const SERVICE_TOKEN = 'service-token-of-the-test-0123456789'
+
+export type Reply = { readonly status: number; readonly headers: Headers; readonly body: Record<string, unknown> }
+
+export type CallOptions = { readonly token?: string; readonly headers?: Readonly<Record<string, string>> }
+
+export type DataFunction = AsyncDisposable & {
+  readonly running: () => RunningFunction
+  /** JSON there and back; a body that is none comes as `{ text }`. */
+  call(method: string, path: string, body?: unknown, options?: CallOptions): Promise<Reply>
+  /** Bytes there, the answer as it is. */
+  send(method: string, path: string, body?: Uint8Array, options?: CallOptions): Promise<Response>
+  /** Kills the process and starts another one on the same volume. */
+  restart(): Promise<void>
+}
+
+export async function startData(env: Readonly<Record<string, string>> = {}): Promise<DataFunction> {
+  const folder = await mkdtemp(join(tmpdir(), 'bramble-data-'))
+  await writeFile(join(folder, 'service-token'), `${SERVICE_TOKEN}\n`)
+  const start = (): Promise<RunningFunction> => startFunction('data', { secret_mount_path: folder, volume_path: join(folder, 'volume'), ...env })
+  let running = await start()
+
+  const send: DataFunction['send'] = (method, path, body, { token = SERVICE_TOKEN, headers = {} } = {}) => fetch(running.url + path, {
+    method, headers: { ...(token !== '' && { authorization: `Bearer ${token}` }), ...headers }, ...(body !== undefined && { body: Buffer.from(body) }),
+  })
+  return {
+    running: () => running,
+    send,
+    async call(method, path, body, options = {}) {
+      const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
+      const headers = { ...(bytes !== undefined && { 'content-type': 'application/json' }), ...options.headers }
+      const response = await send(method, path, bytes, { ...options, headers })
+      const text = await response.text()
+      const isJson = /json/.test(response.headers.get('content-type') ?? '')
+      return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : { text } }
+    },
+    async restart() {
+      await running[Symbol.asyncDispose]()
+      running = await start()
+    },
+    async [Symbol.asyncDispose]() {
+      await running[Symbol.asyncDispose]()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
