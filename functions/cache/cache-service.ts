@@ -1,0 +1,34 @@
+/** The cache service over a store: its routes, who may call them, and its description. */
+import type { ListenerHandler } from '@bramble/runtime'
+import { createService } from '@bramble/runtime/service/service'
+import { createAuthorize } from './access.ts'
+import { entryRoutes } from './entry-routes.ts'
+import { groupRoutes } from './group-routes.ts'
+import { createLeases } from './leases.ts'
+import type { Settings } from './settings.ts'
+import { statsRoutes } from './stats-routes.ts'
+import type { Store } from './store.ts'
+
+export type CacheServiceDeps = {
+  readonly store: Store
+  readonly settings: Settings
+  readonly serviceToken: string
+  /** What `/v1/stats` calls this replica. */
+  readonly replica: string
+  /** A clock that never goes back, in milliseconds. */
+  readonly nowMs: () => number
+}
+
+const VERSION = '0.1.0'
+
+export function createCacheService({ store, settings, serviceToken, replica, nowMs }: CacheServiceDeps): ListenerHandler {
+  const leases = createLeases({ nowMs })
+  const deps = { store, leases, settings, nowMs }
+  return createService<undefined>({
+    title: 'Bramble cache', version: VERSION,
+    description: 'Bytes with a content type, for a while, in memory. Keys are spread over replicas by the gateway; a group of keys lives on one.',
+    schemes: { token: { type: 'http', scheme: 'bearer', description: 'The service token' } },
+    authorize: createAuthorize(serviceToken),
+    routes: [...entryRoutes(deps), ...groupRoutes(deps), ...statsRoutes({ store, leases, replica, nowMs })],
+  })
+}

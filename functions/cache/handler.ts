@@ -1,0 +1,13 @@
+/** The cache service: bytes for a while, over HTTP. */
+import { hostname } from 'node:os'
+import { getHeapStatistics } from 'node:v8'
+import { serviceToken } from '@bramble/runtime/service/token'
+import { createCacheService } from './cache-service.ts'
+import { createMemoryStore } from './memory-store.ts'
+import { readSettings } from './settings.ts'
+
+const nowMs = (): number => performance.now()
+const settings = readSettings(process.env, getHeapStatistics().heap_size_limit)
+const store = createMemoryStore({ limitBytes: settings.maxMemoryBytes, nowMs })
+
+export default createCacheService({ store, settings, serviceToken: serviceToken(), replica: `${hostname()}-${process.pid}`, nowMs })
