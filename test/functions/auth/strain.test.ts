@@ -1,0 +1,109 @@
+/** A hundred at once, callers who measure time, and replicas that are killed. */
+import * as assert from 'uvu/assert'
+import { test } from '../../kit.ts'
+import { PASSWORD, type Stage, stageForFile } from './stage.ts'
+
+/** The real Argon2; a short queue, so that a hundred are too many. */
+const REAL_HASHES = { argon2_memory_kib: '12288', argon2_passes: '3' }
+const stage = stageForFile({ ...REAL_HASHES, hash_queue: '5', refresh_grace: '60s' })
+
+const median = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0
+const timed = async (body: () => Promise<unknown>): Promise<number> => {
+  const startedAt = performance.now()
+  await body()
+  return performance.now() - startedAt
+}
+/** From an address of its own: these tests are not about the back-off. */
+const login = ({ call }: Stage, email: string, password: string, i: number) =>
+  call('POST', '/v1/login', { json: { email, password }, headers: { 'x-forwarded-for': `198.51.100.${i}` } })
+
+test('of a hundred logins at once some are told to come again, health answers meanwhile, and then all is as before', async () => {
+  const on = await stage.on()
+  await on.person('calm@example.org')
+  const all = Promise.all(Array.from({ length: 100 }, (_, i) => login(on, `storm-${i}@example.org`, 'not this one at all', i)))
+  assert.is((await on.call('GET', '/healthz')).status, 200)
+  const replies = await all
+  const busy = replies.filter(({ status }) => status === 429)
+  assert.ok(busy.length > 0, 'nobody was told to come again')
+  assert.ok(busy.every(({ body, headers }) => body['code'] === 'busy' && headers.get('retry-after') === '5'))
+  assert.ok(replies.every(({ status }) => status === 401 || status === 429))
+  assert.is((await login(on, 'calm@example.org', PASSWORD, 200)).status, 200)
+})
+
+test('a login takes as long for an account that is not there as for a wrong password', async () => {
+  const on = await stage.on()
+  for (let i = 0; i < 9; i++) {
+    await on.call('POST', '/v1/users', { token: on.serviceToken, json: { email: `known-${i}@example.org`, password: PASSWORD } })
+  }
+  const known: number[] = []
+  const unknown: number[] = []
+  for (let i = 0; i < 9; i++) {
+    known.push(await timed(() => login(on, `known-${i}@example.org`, 'not this one at all', 10 + i)))
+    unknown.push(await timed(() => login(on, `unknown-${i}@example.org`, 'not this one at all', 110 + i)))
+  }
+  const ratio = median(unknown) / median(known)
+  // Without the hash it is a third.
+  assert.ok(ratio > 0.6 && ratio < 1.7, `unknown ${median(unknown).toFixed(1)} ms, known ${median(known).toFixed(1)} ms`)
+})
+
+test('a registration takes as long for an address that has an account', async () => {
+  const on = await stage.on()
+  const known: number[] = []
+  const unknown: number[] = []
+  const register = (email: string, i: number) => on.call('POST', '/v1/register', {
+    json: { email, password: PASSWORD }, headers: { 'x-forwarded-for': `203.0.113.${i}` },
+  })
+  for (let i = 0; i < 9; i++) {
+    known.push(await timed(() => register(`known-${i}@example.org`, i)))
+    unknown.push(await timed(() => register(`new-${i}@example.org`, 100 + i)))
+  }
+  const ratio = median(unknown) / median(known)
+  assert.ok(ratio > 0.6 && ratio < 1.7, `new ${median(unknown).toFixed(1)} ms, known ${median(known).toFixed(1)} ms`)
+})
+
+test('replicas are killed while people refresh and register: nobody is logged out, and what was accepted is there', async () => {
+  const on = await stage.on()
+  const people = await Promise.all([0, 1, 2].map((i) => on.person(`kill-${i}@example.org`)))
+  const accepted: string[] = []
+  let isOver = false
+  let refreshes = 0
+
+  /** As a client does it: after a broken connection once more with the same token. */
+  const keepLoggedIn = async (token: string): Promise<string> => {
+    while (!isOver) {
+      const reply = await on.call('POST', '/v1/refresh', { json: { refresh_token: token } }).catch(() => undefined)
+      if (reply === undefined || reply.status === 503) continue
+      if (reply.status !== 200) throw new Error(`logged out: ${reply.status} ${reply.text}`)
+      token = String(reply.body['refresh_token'])
+      refreshes++
+    }
+    return token
+  }
+  const keepRegistering = async (): Promise<void> => {
+    for (let i = 0; !isOver; i++) {
+      const email = `while-${i}@example.org`
+      const reply = await on.call('POST', '/v1/register', { json: { email, password: PASSWORD }, headers: { 'x-forwarded-for': `192.0.2.${i % 250}` } }).catch(() => undefined)
+      if (reply?.status === 202) accepted.push(email)
+    }
+  }
+  const kill = async (): Promise<void> => {
+    for (let i = 0; i < 3; i++) {
+      const before = refreshes
+      while (refreshes < before + 10) await new Promise((resolve) => setImmediate(resolve))
+      await on.restart('SIGKILL')
+    }
+    const before = refreshes
+    while (refreshes < before + 10) await new Promise((resolve) => setImmediate(resolve))
+    isOver = true
+  }
+  const [, , ...tokens] = await Promise.all([kill(), keepRegistering(), ...people.map(({ refresh }) => keepLoggedIn(refresh))])
+  for (const token of tokens) assert.is((await on.call('POST', '/v1/refresh', { json: { refresh_token: token } })).status, 200)
+  assert.ok(accepted.length > 0)
+  const there = new Set((await on.rows("SELECT email FROM users WHERE email LIKE 'while-%'")).flat())
+  assert.equal(accepted.filter((email) => !there.has(email)), [])
+  // Each has its code, and each code its account: no transaction was cut in two.
+  assert.equal(await on.rows(`SELECT count(*) FROM users WHERE email LIKE 'while-%' AND NOT EXISTS (SELECT 1 FROM mail_tokens WHERE user_id = users.id)`), [[0]])
+  assert.equal(await on.rows('SELECT count(*) FROM mail_tokens WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.id = user_id)'), [[0]])
+})
+
+stage.end()
