@@ -6,6 +6,7 @@ import type { StackFile } from '../stack/read-stack.ts'
 import type { Client } from './client.ts'
 import type { Io } from './command.ts'
 import { formatDuration } from './duration.ts'
+import { commandsForMissing, makeMissingSecrets } from './missing-secrets.ts'
 import { projectRoot } from './project.ts'
 import { deploy, waitUntilReady } from './rollout.ts'
 import { functionUrl } from './target.ts'
@@ -20,6 +21,8 @@ export type Deployed = {
 export type DeployOptions = {
   readonly namespace?: string | undefined
   readonly timeoutMs?: number | undefined
+  /** Make the secrets that are missing, where any text will do. */
+  readonly makesSecrets?: boolean | undefined
   /** Ends the waiting; nothing is told after it. */
   readonly signal?: AbortSignal | undefined
 }
@@ -30,9 +33,10 @@ export function deploymentOf(stack: StackFile, one: StackFunction, namespace: st
 }
 
 /** One failing does not keep the others back. In the order of `functions`. */
-export function deployFunctions(
+export async function deployFunctions(
   io: Io, client: Client, stack: StackFile, functions: readonly StackFunction[], options: DeployOptions = {},
 ): Promise<readonly Deployed[]> {
+  if (options.makesSecrets) await makeMissingSecrets(io, client, functions, options)
   return Promise.all(functions.map(async (one): Promise<Deployed> => {
     const ref = { name: one.name, namespace: options.namespace || one.namespace }
     const url = functionUrl(client.url, ref)
@@ -44,7 +48,10 @@ export function deployFunctions(
       tell(io, `${one.name}: ${paint(io, 'green', `${how}, ${state}`)}  ${url}`)
       return { name: one.name, url, isReady: true }
     } catch (error) {
-      if (!options.signal?.aborted) tell(io, paint(io, 'red', inOneVoice(one.name, error)))
+      if (!options.signal?.aborted) {
+        tell(io, paint(io, 'red', inOneVoice(one.name, error)))
+        for (const command of await commandsForMissing(client, one, options).catch(() => [])) tell(io, `    make it with: ${command}`)
+      }
       return { name: one.name, url, isReady: false }
     }
   }))

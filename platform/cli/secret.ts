@@ -4,10 +4,10 @@ import { resolve } from 'node:path'
 import { BrambleError, hasCode, reasonOf } from '../lib/errors.ts'
 import { checkSecretName } from '../openfaas/names.ts'
 import { nearest } from '../stack/nearest.ts'
-import { failure, type Client, type Reply } from './client.ts'
+import { failure, type Reply } from './client.ts'
 import { createCommand, takeArguments, type Io } from './command.ts'
+import { listSecrets, randomSecret } from './missing-secrets.ts'
 import { isAccepted } from './rollout.ts'
-import { parseJson } from './status.ts'
 import { gatewayOptions, openGateway, stackOptions } from './target.ts'
 import { paint, print, tell } from './terminal.ts'
 
@@ -19,6 +19,7 @@ const MAX_SECRET_BYTES = 1_048_576
 type ValueOptions = {
   readonly 'from-file'?: string | undefined
   readonly 'from-literal'?: string | undefined
+  readonly generate?: boolean | undefined
   readonly trim?: boolean | undefined
 }
 
@@ -32,6 +33,7 @@ export const secret = createCommand({
     ...gatewayOptions,
     'from-file': { type: 'string', value: 'FILE', meaning: 'take the value from a file, byte for byte' },
     'from-literal': { type: 'string', value: 'TEXT', meaning: 'take the value from the command line (others can see it there)' },
+    generate: { type: 'boolean', meaning: 'make a random value: 64 hexadecimal digits' },
     trim: { type: 'boolean', meaning: 'remove white space around the value (standard input: unless --trim=false)' },
     replace: { type: 'boolean', meaning: 'with create: update the secret if it is there already' },
     json: { type: 'boolean', meaning: 'with list: as JSON' },
@@ -90,18 +92,13 @@ function accept(reply: Reply, what: string): void {
   throw new BrambleError(error.code, `${what}: ${error.message}`, { cause: error })
 }
 
-async function listSecrets(client: Client, namespace: string | undefined): Promise<readonly string[]> {
-  const reply = await client.system('GET', '/system/secrets', { query: { namespace } })
-  if (!isAccepted(reply.status)) throw failure(reply)
-  const list = parseJson(reply.text)
-  return (Array.isArray(list) ? list : []).flatMap((item: unknown) =>
-    typeof item === 'object' && item !== null && 'name' in item && typeof item.name === 'string' ? [item.name] : []).sort()
-}
-
 /** A file is taken as it is; what is typed or piped loses the line end that nobody means. */
 async function readValue(io: Io, options: ValueOptions): Promise<Buffer> {
-  const { 'from-file': file, 'from-literal': literal } = options
-  if (file !== undefined && literal !== undefined) throw new BrambleError('INVALID', 'use --from-file or --from-literal, not both')
+  const { 'from-file': file, 'from-literal': literal, generate } = options
+  if ([file, literal, generate || undefined].filter((one) => one !== undefined).length > 1) {
+    throw new BrambleError('INVALID', 'use one of --from-file, --from-literal and --generate')
+  }
+  if (generate) return Buffer.from(randomSecret())
   let value: Buffer
   if (literal !== undefined) {
     tell(io, paint(io, 'yellow', 'warning: a value on the command line is seen by other users and kept by the shell: use standard input'))

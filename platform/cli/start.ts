@@ -45,7 +45,7 @@ export const start = createCommand({
         const client = createClient({ url: gatewayUrl, userAgent: `bramble/${version.release}`, credentials })
         // Not awaited: Ctrl-C stops the platform also while functions are still starting.
         work = (async () => {
-          const deployed = await deployFunctions(io, client, stack, functions, { signal: stopped.signal })
+          const deployed = await deployFunctions(io, client, stack, functions, { makesSecrets: true, signal: stopped.signal })
           if (stopped.signal.aborted) return
           announce(io, { gatewayUrl, metricsUrl, release: version.release, deployed })
           if (isNewPassword && password !== undefined) {
@@ -56,7 +56,7 @@ export const start = createCommand({
           await watchAndDeploy(io, client, {
             openStack: () => openStack(io, { ...options, yaml: stack.path }),
             selection: { filter: options.filter, regex: options.regex },
-            isSubstituted, isDeployed: true, signal: stopped.signal,
+            isSubstituted, isDeployed: true, makesSecrets: true, signal: stopped.signal,
           })
         })().catch((error: unknown) => { tell(io, paint(io, 'red', reasonOf(error))) })
       },

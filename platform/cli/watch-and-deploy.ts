@@ -16,6 +16,7 @@ export type WatchOptions = {
   readonly isSubstituted: boolean
   /** What is deployed already, as it is now. */
   readonly isDeployed: boolean
+  readonly makesSecrets?: boolean
   readonly signal: AbortSignal
 }
 
@@ -54,7 +55,7 @@ export async function watchAndDeploy(io: Io, client: Client, options: WatchOptio
     }
     rebuilt.clear()
     for (const { one, settings } of due) deployed.set(one.name, settings)
-    const results = await deployFunctions(io, client, stack, due.map(({ one }) => one), { namespace: options.namespace, signal: options.signal })
+    const results = await deployFunctions(io, client, stack, due.map(({ one }) => one), options)
     // What failed is tried again with the next change, whatever it is.
     for (const { name, isReady } of results) if (!isReady) deployed.delete(name)
   }

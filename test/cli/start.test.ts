@@ -31,6 +31,24 @@ test('the password is printed by the first start only', async () => {
   assert.deepEqual([first, second].map((one) => one.stdout().includes('Password')), [true, false])
 })
 
+test('start makes a secret of which the function says that any text will do, once', async () => {
+  await using at = await createWorkplace({
+    'stack.yml': stackOf({ hello: 'secrets: [any]\nannotations: {bramble/generated-secrets: "any, other"}', typed: 'secrets: [typed]' }),
+    'hello/handler.ts': 'export default (_event, context) => context.secret("any")\n',
+    'typed/handler.ts': 'export default () => 1\n',
+  })
+  const values: string[] = []
+  for (const made of [true, false]) {
+    const platform = await startIn(at)
+    assert.equal(/^secret any: made/m.test(platform.stderr()), made)
+    assert.match(platform.stderr(), /^typed: .*needs the secret typed.*\n    make it with: bramble secret create typed$/m)
+    values.push(await (await fetch(`${platform.url}/function/hello`)).text())
+    await platform.stop()
+  }
+  assert.match(values[0] ?? '', /^[0-9a-f]{64}$/)
+  assert.equal(values[0], values[1])
+})
+
 test('a port that is taken is one line', async () => {
   await using at = await createWorkplace(files)
   const server = createServer().listen(0, '127.0.0.1')

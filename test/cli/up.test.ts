@@ -55,6 +55,17 @@ cases('up is 1 when the gateway refuses', [
   assert.equal(await call(platform, 'hello'), 'one')
 })
 
+test('up names the command for each secret that is missing', async () => {
+  await using platform = await startPlatform(hello)
+  await platform.at.write({ 'stack.yml': stackOf({ hello: 'secrets: [nope, any]\nannotations: {bramble/generated-secrets: any}' }) })
+  const first = await platform.bramble(['up', '--skip-build'])
+  assert.equal(first.code, 1)
+  const commands = [...first.stderr.matchAll(/^    make it with: bramble (.+)$/gm)].map(([, words = '']) => words.split(' '))
+  assert.deepEqual(commands, [['secret', 'create', 'nope'], ['secret', 'create', 'any', '--generate']])
+  for (const words of commands) assert.equal((await platform.bramble(words, { stdin: 'typed' })).code, 0)
+  assert.equal((await platform.bramble(['up', '--skip-build'])).code, 0)
+})
+
 test('a secret, an environment and a namespace reach the function', async () => {
   await using platform = await startPlatform(hello)
   assert.equal((await platform.bramble(['secret', 'create', 'token'], { stdin: 's3cret\n' })).code, 0)

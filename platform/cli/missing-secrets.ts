@@ -1,0 +1,64 @@
+/**
+ * Secrets that functions name and the gateway does not have. Some may be any random text, and a function says of which that is
+ * so: annotation `bramble/generated-secrets`, names separated by commas.
+ */
+import { randomBytes } from 'node:crypto'
+import type { StackFunction } from '../stack/parse-stack.ts'
+import { failure, type Client } from './client.ts'
+import type { Io } from './command.ts'
+import { isAccepted } from './rollout.ts'
+import { parseJson } from './status.ts'
+import { paint, tell } from './terminal.ts'
+
+const ANNOTATION = 'bramble/generated-secrets'
+const RANDOM_BYTES = 32
+
+export type Place = { readonly namespace?: string | undefined }
+
+/** Nobody can guess it, and every shell and header takes it. */
+export function randomSecret(): string {
+  return randomBytes(RANDOM_BYTES).toString('hex')
+}
+
+export async function listSecrets(client: Client, namespace: string | undefined): Promise<readonly string[]> {
+  const reply = await client.system('GET', '/system/secrets', { query: { namespace } })
+  if (!isAccepted(reply.status)) throw failure(reply)
+  const list = parseJson(reply.text)
+  return (Array.isArray(list) ? list : []).flatMap((item: unknown) =>
+    typeof item === 'object' && item !== null && 'name' in item && typeof item.name === 'string' ? [item.name] : []).sort()
+}
+
+/** Makes those that may be any text. One that somebody else makes meanwhile is fine. */
+export async function makeMissingSecrets(io: Io, client: Client, functions: readonly StackFunction[], place: Place): Promise<void> {
+  const made = new Set<string>()
+  for (const one of functions) {
+    const namespace = place.namespace || one.namespace
+    for (const name of await missingOf(client, one, namespace)) {
+      const key = `${name} ${namespace ?? ''}`
+      if (!isRandom(one, name) || made.has(key)) continue
+      made.add(key)
+      const value = randomSecret()
+      const body = { name, ...(namespace ? { namespace } : {}), value, rawValue: Buffer.from(value).toString('base64') }
+      const reply = await client.system('POST', '/system/secrets', { json: body })
+      if (!isAccepted(reply.status) && reply.status !== 409) throw failure(reply)
+      tell(io, paint(io, 'dim', `secret ${name}: made, a random text (bramble secret update ${name} sets another one)`))
+    }
+  }
+}
+
+/** The commands that make what a function lacks. */
+export async function commandsForMissing(client: Client, one: StackFunction, place: Place): Promise<readonly string[]> {
+  const namespace = place.namespace || one.namespace
+  const missing = await missingOf(client, one, namespace)
+  return missing.map((name) => `bramble secret create ${name}${isRandom(one, name) ? ' --generate' : ''}${namespace ? ` -n ${namespace}` : ''}`)
+}
+
+async function missingOf(client: Client, { secrets }: StackFunction, namespace: string | undefined): Promise<readonly string[]> {
+  if (secrets.length === 0) return []
+  const present = await listSecrets(client, namespace)
+  return secrets.filter((name) => !present.includes(name))
+}
+
+function isRandom({ annotations }: StackFunction, name: string): boolean {
+  return (annotations[ANNOTATION] ?? '').split(',').some((one) => one.trim() === name)
+}
