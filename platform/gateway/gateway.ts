@@ -11,6 +11,7 @@ import type { AsyncCalls } from '../queue/queue.ts'
 import type { Credentials } from './auth.ts'
 import { createDataPath, type DataPathLimits } from './data-path.ts'
 import type { Waker } from './parking.ts'
+import { createPlaces } from './places.ts'
 import { createApi } from './server.ts'
 import type { Schedules } from './system/cron.ts'
 import type { Version } from './system/info.ts'
@@ -49,6 +50,7 @@ export type Gateway = Part & {
 export function createGateway(options: GatewayOptions): Gateway {
   const { provider, credentials, host, port, limits, version, log } = options
   const servedBy = `bramble/${version.release}`
+  const place = createPlaces()
   let unwatch: (() => void) | undefined
   let isReady = false
 
@@ -90,7 +92,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     async start() {
       if (isReady) return
       await api.start()
-      unwatch = provider.watch((change) => table.apply(change))
+      unwatch = provider.watch((change) => table.apply(place(change)))
       await dataPath.start()
       isReady = true
     },

@@ -4,7 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BrambleError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { begin, end } from '../metrics/invocations.ts'
-import { asideMs, choose } from './balance.ts'
+import { chooseReplica } from './affinity.ts'
+import { asideMs } from './balance.ts'
 import { isIdempotent, refuse, type Call } from './call.ts'
 import type { Deadlines } from './deadlines.ts'
 import { readRequestHead } from './headers.ts'
@@ -135,7 +136,7 @@ export function createInvoke(options: InvokeOptions): Invoke {
   const attempt = (call: Call, except: Replica | undefined, nowMs = performance.now()): void => {
     const { target } = call
     if (call.isClientGone) return finish(call, CLIENT_GONE)
-    const replica = choose(target.replicas, nowMs, except)
+    const replica = chooseReplica(target, call, nowMs, except)
     if (replica === undefined) return park(call)
     table.acquire(replica)
     forward(call, replica, (outcome) => {

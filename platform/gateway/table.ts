@@ -4,9 +4,12 @@
  */
 import { createFunctionSeries, type FunctionSeries } from '../metrics/invocations.ts'
 import { serviceName } from '../openfaas/names.ts'
+import type { Affinity } from '../openfaas/affinity.ts'
 import { DEFAULT_NAMESPACE, type FunctionRef } from '../openfaas/types.ts'
-import type { Endpoint, RouteChange } from '../provider/provider.ts'
+import type { Endpoint } from '../provider/provider.ts'
+import { placeSeed } from './affinity.ts'
 import { letOut, type Waiter } from './parking.ts'
+import type { PlacedChange } from './places.ts'
 
 /** One replica as the data path sees it. */
 export type Replica = {
@@ -19,6 +22,8 @@ export type Replica = {
   heard: number
   /** Its board does not answer: it gets no calls. */
   isSilent: boolean
+  /** Of its place among the replicas; only looked at where the function has an affinity. */
+  placeSeed: number
   /** Gives the pooled connections back; set with the first call. */
   close: (() => void) | undefined
   /** Ends the calls on it, as if the connections had broken; set with the first call. */
@@ -31,6 +36,8 @@ export type Target = {
   readonly series: FunctionSeries
   wantedReplicas: number
   replicas: Replica[]
+  /** What says which replica a call belongs to. */
+  affinity: Affinity | undefined
   isRemoved: boolean
   /** Calls that wait for a replica, the first come first. */
   readonly waiting: Set<Waiter>
@@ -39,7 +46,7 @@ export type Target = {
 }
 
 export type Table = {
-  apply(change: RouteChange): void
+  apply(change: PlacedChange): void
   /** By `NAME` (default namespace) or `NAME.NAMESPACE`. */
   find(name: string): Target | undefined
   targets(): Iterable<Target>
@@ -77,7 +84,7 @@ export function createTable(deps: { readonly onDrained: (instance: string) => vo
         return
       }
       const target = present ?? {
-        ref, series: createFunctionSeries(key), wantedReplicas: 0, replicas: [], isRemoved: false, waiting: new Set(),
+        ref, series: createFunctionSeries(key), wantedReplicas: 0, replicas: [], affinity: undefined, isRemoved: false, waiting: new Set(),
         isWaking: false,
       }
       if (present === undefined) {
@@ -89,7 +96,11 @@ export function createTable(deps: { readonly onDrained: (instance: string) => vo
       target.wantedReplicas = route.replicas
       const old = new Map(target.replicas.map((replica) => [replica.endpoint.instance, replica]))
       target.replicas = route.endpoints.map((endpoint) => old.get(endpoint.instance) ?? createReplica(endpoint))
-      for (const replica of target.replicas) old.delete(replica.endpoint.instance)
+      target.affinity = route.affinity
+      for (const [index, replica] of target.replicas.entries()) {
+        old.delete(replica.endpoint.instance)
+        replica.placeSeed = placeSeed(route.places?.[index] ?? index)
+      }
       for (const replica of old.values()) retire(replica)
       letOut(target, readyBefore)
     },
@@ -104,5 +115,5 @@ export function createTable(deps: { readonly onDrained: (instance: string) => vo
 }
 
 function createReplica(endpoint: Endpoint): Replica {
-  return { endpoint, inFlight: 0, failures: 0, asideUntilMs: 0, isDraining: false, heard: 0, isSilent: false, close: undefined, cut: undefined }
+  return { endpoint, inFlight: 0, failures: 0, asideUntilMs: 0, isDraining: false, heard: 0, isSilent: false, placeSeed: 0, close: undefined, cut: undefined }
 }

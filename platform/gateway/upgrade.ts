@@ -4,7 +4,8 @@ import { request, STATUS_CODES, type IncomingMessage } from 'node:http'
 import { pipeline, type Duplex } from 'node:stream'
 import { BrambleError, httpStatusOf, reasonOf } from '../lib/errors.ts'
 import { begin, end } from '../metrics/invocations.ts'
-import { asideMs, choose } from './balance.ts'
+import { chooseReplica } from './affinity.ts'
+import { asideMs } from './balance.ts'
 import { readRequestHead } from './headers.ts'
 import type { Parking } from './parking.ts'
 import type { FunctionPath } from './path.ts'
@@ -89,7 +90,7 @@ export function createUpgrade(options: UpgradeOptions): Upgrade {
 
   const connect = (shake: Handshake, failed: { replica: Replica; error: Error } | undefined, done: (status: number) => void): void => {
     const { req, socket, path, target } = shake
-    const replica = choose(target.replicas, performance.now(), failed?.replica)
+    const replica = chooseReplica(target, { path: path.rest, headers: req.rawHeaders }, performance.now(), failed?.replica)
     if (replica === undefined) {
       const refused = (error: unknown): void => {
         socket.off('close', gone).off('end', gone)

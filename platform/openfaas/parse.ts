@@ -1,5 +1,6 @@
 /** The border: JSON bodies of `/system` become types here, and are trusted afterwards. */
 import { BrambleError } from '../lib/errors.ts'
+import { readAffinity } from './affinity.ts'
 import { readScalePolicy } from './labels.ts'
 import { checkDnsLabel, checkSecretName } from './names.ts'
 import { parseCpu, parseMemory } from './quantity.ts'
@@ -40,6 +41,7 @@ export function parseDeployment(body: unknown): FunctionSpec {
   readScalePolicy(labels)
   const annotations = textMap(json, 'annotations')
   readRetryPolicy(annotations)
+  readAffinity(annotations)
   const envVars = textMap(json, 'envVars')
   for (const [key, value] of Object.entries(envVars)) {
     if (!environmentName.test(key)) throw new BrambleError('INVALID', `envVars: "${key}" is not an environment variable name`)

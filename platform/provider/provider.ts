@@ -1,5 +1,6 @@
 /** The port: where functions run. `local/` on a laptop, `kubernetes/` on K3s; nothing else can tell which. */
 import type { Part } from '../lib/parts.ts'
+import type { Affinity } from '../openfaas/affinity.ts'
 import type {
   FunctionRef, FunctionSpec, FunctionStatus, LogMessage, LogQuery, Namespace, Secret, SecretRef,
 } from '../openfaas/types.ts'
@@ -19,6 +20,8 @@ export type Route = {
   readonly replicas: number
   /** Replicas that take new calls now. One that has left this list is draining. */
   readonly endpoints: readonly Endpoint[]
+  /** Calls that agree in this go to the same replica; absent: any replica takes any call. */
+  readonly affinity?: Affinity
 }
 
 /** What became of one function: its route now, or `undefined` when it is gone. */

@@ -12,6 +12,7 @@ import { serviceName } from '../../openfaas/names.ts'
 import { DEFAULT_NAMESPACE, type FunctionRef } from '../../openfaas/types.ts'
 import type { Provider, RouteChange } from '../../provider/provider.ts'
 import type { Waker } from '../parking.ts'
+import { createPlaces, type PlacedChange } from '../places.ts'
 import { MESSAGES_SOCKET, type PlainError, type ToControl, type ToDataPath } from './messages.ts'
 import { createNumbers, type Numbers, type PeerNumbers } from './numbers.ts'
 import { createWire, type Wire } from './wire.ts'
@@ -44,7 +45,8 @@ export function createHub({ provider, waker, servedBy, folder, log }: HubOptions
   const path = join(folder, MESSAGES_SOCKET)
   const numbers = createNumbers()
   const peers = new Set<Peer>()
-  const routes = new Map<string, RouteChange>()
+  const routes = new Map<string, PlacedChange>()
+  const place = createPlaces()
   /** Replicas that left their route, and who may still have calls on them. */
   const leaving = new Map<string, Set<Peer>>()
   const { promise: isConnected, resolve: setConnected } = Promise.withResolvers<void>()
@@ -59,7 +61,8 @@ export function createHub({ provider, waker, servedBy, folder, log }: HubOptions
     provider.drained(instance)
   }
 
-  const onChange = (change: RouteChange): void => {
+  const onChange = (told: RouteChange): void => {
+    const change = place(told)
     const key = serviceName(change.ref)
     const now = new Set(change.route?.endpoints.map(({ instance }) => instance))
     const left = routes.get(key)?.route?.endpoints.filter(({ instance }) => !now.has(instance)) ?? []

@@ -2,12 +2,12 @@
 import type { ErrorCode } from '../../lib/errors.ts'
 import type { FunctionLoad } from '../../metrics/function-load.ts'
 import type { FunctionRef } from '../../openfaas/types.ts'
-import type { RouteChange } from '../../provider/provider.ts'
+import type { PlacedChange } from '../places.ts'
 
 export type ToDataPath =
   /** Every route there is: what is not in it is gone. First after each connect. */
-  | { readonly type: 'routes'; readonly routes: readonly RouteChange[]; readonly servedBy: string }
-  | { readonly type: 'route'; readonly change: RouteChange }
+  | { readonly type: 'routes'; readonly routes: readonly PlacedChange[]; readonly servedBy: string }
+  | { readonly type: 'route'; readonly change: PlacedChange }
   | { readonly type: 'reply'; readonly id: number; readonly reason: string | undefined; readonly error: PlainError | undefined }
 
 export type ToControl =

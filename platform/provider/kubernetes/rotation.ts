@@ -1,6 +1,8 @@
 /** Which replicas take calls: follows the pods, asks new ones itself, and tells watchers each change of a route. */
+import { isDeepStrictEqual } from 'node:util'
 import { reasonOf } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
+import { readAffinity } from '../../openfaas/affinity.ts'
 import { readReadyPath } from '../../openfaas/labels.ts'
 import { serviceName } from '../../openfaas/names.ts'
 import type { FunctionRef } from '../../openfaas/types.ts'
@@ -133,7 +135,9 @@ export function createRotation({ cluster, prober, log }: { cluster: () => Cluste
         deployment, pods, shown: shown.get(key)?.revision, isServing: (pod) => all.get(pod.uid)?.isServing ?? false,
       })
       const endpoints = chosen.flatMap(({ uid }) => all.get(uid)?.endpoint ?? [])
-      show(ref, { route: { ref: { name: ref.name, namespace: ref.namespace }, replicas: deployment.replicas, endpoints }, revision })
+      const affinity = readAffinity(deployment.spec.annotations)
+      const route = { ref: { name: ref.name, namespace: ref.namespace }, replicas: deployment.replicas, endpoints, ...(affinity && { affinity }) }
+      show(ref, { route, revision })
     },
     isServing: (pod) => lives.get(serviceName({ name: pod.functionName, namespace: pod.namespace }))?.get(pod.uid)?.isServing ?? false,
     shownRevision: (ref) => shown.get(serviceName(ref))?.revision,
@@ -153,5 +157,5 @@ export function createRotation({ cluster, prober, log }: { cluster: () => Cluste
 
 function isSameRoute(a: Route, b: Route): boolean {
   return a.replicas === b.replicas && a.endpoints.length === b.endpoints.length &&
-    a.endpoints.every((endpoint, index) => endpoint === b.endpoints[index])
+    a.endpoints.every((endpoint, index) => endpoint === b.endpoints[index]) && isDeepStrictEqual(a.affinity, b.affinity)
 }

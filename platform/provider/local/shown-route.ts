@@ -1,11 +1,13 @@
 /** The route of one function as watchers know it: told only when it changes, and never again after it is gone. */
+import { isDeepStrictEqual } from 'node:util'
+import type { Affinity } from '../../openfaas/affinity.ts'
 import type { FunctionRef } from '../../openfaas/types.ts'
 import type { Endpoint, Route } from '../provider.ts'
 
 export type ShownRoute = {
   current(): Route
   has(instance: string): boolean
-  show(replicas: number, endpoints: readonly Endpoint[]): void
+  show(replicas: number, endpoints: readonly Endpoint[], affinity: Affinity | undefined): void
   /** The function is removed. */
   hide(): void
 }
@@ -17,12 +19,12 @@ export function createShownRoute(ref: FunctionRef, replicas: number, publish: (r
   return {
     current: () => route,
     has: (instance) => route.endpoints.some((endpoint) => endpoint.instance === instance),
-    show(nowReplicas, endpoints) {
+    show(nowReplicas, endpoints, affinity) {
       const isSame = route.replicas === nowReplicas && route.endpoints.length === endpoints.length &&
-        endpoints.every((endpoint, index) => endpoint === route.endpoints[index])
+        endpoints.every((endpoint, index) => endpoint === route.endpoints[index]) && isDeepStrictEqual(route.affinity, affinity)
       if (state === 'gone' || (state === 'shown' && isSame)) return
       state = 'shown'
-      route = { ref, replicas: nowReplicas, endpoints }
+      route = { ref, replicas: nowReplicas, endpoints, ...(affinity && { affinity }) }
       publish(route)
     },
     hide() {
