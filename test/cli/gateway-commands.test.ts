@@ -223,7 +223,7 @@ cases('a secret without a value or with a bad name goes nowhere', [
   { name: 'only white space', words: ['create', 'a'], stdin: ' \n', says: /the value of the secret is empty/ },
   { name: 'no such file', words: ['create', 'a', '--from-file', 'no.txt'], says: /--from-file no\.txt does not exist/ },
   { name: 'a bad name', words: ['create', 'Bad_Name'], stdin: 'x', says: /secret name "Bad_Name" is not valid/ },
-  { name: 'two sources', words: ['create', 'a', '--from-file', 'x', '--from-literal', 'y'], says: /not both/ },
+  { name: 'two sources', words: ['create', 'a', '--from-file', 'x', '--from-literal', 'y'], says: /use one of/ },
   { name: 'no action', words: [], says: /secret needs to know what to do/ },
   { name: 'a wrong action', words: ['crate', 'a'], says: /secret does not know "crate": did you mean "create"\?/ },
 ], async ({ words, says, ...rest }) => {
