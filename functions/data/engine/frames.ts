@@ -43,7 +43,7 @@ export type Scan = {
   /** Where the last whole frame ends. */
   readonly end: number
   /**
-   * What comes behind it. `torn`: something, but no whole frame: the last write, which nobody was told of. `damaged`: a whole
+   * What comes behind it. `clean`: nothing but zeros. `torn`: something, but no whole frame: the last write, which nobody was told of. `damaged`: a whole
    * frame further on, so what lies between was whole once.
    */
   readonly tail: 'clean' | 'torn' | 'damaged'
@@ -56,7 +56,7 @@ export function scanFrames(bytes: Buffer, salt: number): Scan {
     decodeRecords(payload, records)
     end += FRAME_HEAD_BYTES + payload.length
   }
-  if (end === bytes.length) return { records, end, tail: 'clean' }
+  if (!bytes.subarray(end).some((byte) => byte !== 0)) return { records, end, tail: 'clean' }
   for (let at = bytes.indexOf(MARK, end + 1); at >= 0; at = bytes.indexOf(MARK, at + 1)) {
     if (payloadAt(bytes, at, salt) !== undefined) return { records, end, tail: 'damaged' }
   }

@@ -96,8 +96,8 @@ export function createSnapshots({ files, folder }: { readonly files: DataFiles; 
       }
     },
     async remove(snapshot) {
+      // Not synced: one that comes back goes with the next.
       await files.remove(snapshot.path)
-      await files.syncFolder(folder)
       snapshots = snapshots.filter((one) => one !== snapshot)
     },
     bytes: () => snapshots.reduce((sum, { sizeBytes }) => sum + sizeBytes + TAIL_BYTES, 0),
