@@ -13,7 +13,7 @@ export function deployments(open: () => Promise<ContractWorld>): void {
     const { provider, path } = world
     const spec = specOf('probe', {
       image: await world.makeImage('probe'),
-      envVars: { greeting: 'hi' }, labels: { team: 'a' }, annotations: { note: '{"a":1}' },
+      envVars: { greeting: 'hi' }, labels: { team: 'a' }, annotations: { note: '{"a":1}', 'bramble/affinity': 'header:X-Key' },
       constraints: ['zone=here'], limits: { memory: '128Mi', cpu: '500m' }, requests: { memory: '16Mi' },
     })
     const beforeMs = Date.now()
@@ -28,6 +28,7 @@ export function deployments(open: () => Promise<ContractWorld>): void {
     assert.ok(status.createdAt.getTime() >= beforeMs - 1_000 && status.createdAt.getTime() <= Date.now())
     assert.equal(status.usage, undefined)
     assert.equal(path.route('probe')?.replicas, 1)
+    assert.deepEqual(path.route('probe')?.affinity, { by: 'header', name: 'x-key' })
   })
 
   test('functions are listed by name, in their namespace only', async () => {
