@@ -125,6 +125,12 @@ test('a session is over when it was idle for too long, or is too old', async () 
     return row?.[0] === 0
   })
   assert.equal([(await refresh(on, idle)).status, (await refresh(on, old)).status], [401, 401])
+  // A new replica tidies up with its first call.
+  await on.restart('SIGTERM')
+  await eventually('their rows are gone', async () => {
+    await on.call('GET', '/healthz')
+    return (await on.rows('SELECT id FROM sessions WHERE min(expires_at, idle_expires_at) <= unixepoch() * 1000')).length === 0
+  })
 })
 
 test('a person has at most fifty sessions: the oldest end', async () => {
