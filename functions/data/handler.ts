@@ -2,7 +2,9 @@
 // First: in the thread of a database nothing of what follows begins.
 import './engine/database-thread.ts'
 import { log, type ListenerHandler } from '@bramble/runtime'
+import { addMetrics } from '@bramble/runtime/service/metrics'
 import { serviceToken } from '@bramble/runtime/service/token'
+import { dataMetrics } from './data-metrics.ts'
 import { createDataService } from './data-service.ts'
 import { createEngine } from './engine/engine.ts'
 import { readSettings } from './settings.ts'
@@ -14,5 +16,6 @@ async function start(): Promise<{ readonly default: ListenerHandler }> {
   const { engine: settings, limits, maxRequestBytes } = readSettings(process.env)
   const engine = createEngine({ settings, log })
   await engine.start()
+  addMetrics(() => dataMetrics(engine))
   return { default: createDataService({ engine, limits, maxRequestBytes, serviceToken: serviceToken() }) }
 }

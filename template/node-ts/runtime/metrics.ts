@@ -3,6 +3,9 @@
 /** Seconds; the default buckets of Prometheus clients, so that existing queries and boards fit. */
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
 
+/** What a service counts besides: each gives lines of Prometheus' text format. */
+export const moreMetrics: (() => string)[] = []
+
 type Series = { count: number; seconds: number; readonly perBucket: number[] }
 
 export type Metrics = {
@@ -21,12 +24,8 @@ export function createMetrics(): Metrics {
       const series = byStatus[status] ??= { count: 0, seconds: 0, perBucket: buckets.map(() => 0) }
       series.count++
       series.seconds += seconds
-      for (let i = 0; i < buckets.length; i++) {
-        if (seconds <= (buckets[i] ?? 0)) {
-          series.perBucket[i] = (series.perBucket[i] ?? 0) + 1
-          break
-        }
-      }
+      const i = buckets.findIndex((bucket) => seconds <= bucket)
+      if (i >= 0) series.perBucket[i] = (series.perBucket[i] ?? 0) + 1
     },
 
     text(inFlight) {
@@ -47,6 +46,7 @@ export function createMetrics(): Metrics {
         ...durations,
         '# TYPE http_requests_in_flight gauge',
         `http_requests_in_flight ${inFlight}`,
+        ...moreMetrics.map((more) => more()),
         '',
       ].join('\n')
     },
@@ -62,8 +62,10 @@ function histogram(labels: string, series: Series): string[] {
     sum += series.perBucket[i] ?? 0
     return `${DURATION}_bucket{${labels},le="${bucket}"} ${sum}`
   })
-  lines.push(`${DURATION}_bucket{${labels},le="+Inf"} ${series.count}`)
-  lines.push(`${DURATION}_sum{${labels}} ${series.seconds}`)
-  lines.push(`${DURATION}_count{${labels}} ${series.count}`)
-  return lines
+  return [
+    ...lines,
+    `${DURATION}_bucket{${labels},le="+Inf"} ${series.count}`,
+    `${DURATION}_sum{${labels}} ${series.seconds}`,
+    `${DURATION}_count{${labels}} ${series.count}`,
+  ]
 }

@@ -200,6 +200,19 @@ test('a token is made once for its key, and not again after it was revoked', asy
   assert.equal((await call('GET', '/v1/db/alpha', undefined, { token: String(first.body['token']) })).status, 401)
 })
 
+test('what happens is counted where Prometheus looks', async () => {
+  const { running } = await data()
+  const one = await database()
+  await one.execute('CREATE TABLE t (n)')
+  const text = await (await fetch(running().metricsUrl)).text()
+  assert.match(text, /^bramble_data_transactions_total [1-9]\d*$/m)
+  assert.match(text, /^bramble_data_syncs_total [1-9]\d*$/m)
+  assert.match(text, new RegExp(`^bramble_data_size_bytes\\{database="${one.name}"\\} [1-9]\\d*$`, 'm'))
+  assert.match(text, /^http_requests_total\{code="200",method="post"\}/m)
+  const lines = text.split('\n')
+  assert.ok(lines.every((line) => /^(?:# (?:HELP|TYPE) .+|[a-z_]+(?:\{.*\})? [-+.e0-9]+|)$/.test(line)), lines.join('|'))
+})
+
 test('without a token nothing answers but health and the description', async () => {
   const { call } = await data()
   const { body } = await call('GET', '/openapi.json', undefined, { token: '' })
