@@ -54,7 +54,7 @@ export async function bundleFunction(name: string): Promise<string> {
 
 /** Starts a process on a bundle and does not wait for it. */
 export function spawnFunction(folder: string, env: Record<string, string> = {}, flags: readonly string[] = []) {
-  const child = spawn(process.execPath, [...flags, '--max-semi-space-size=1', 'index.mjs'], {
+  const child = spawn(process.execPath, [...flags, '--max-semi-space-size=1', '--no-concurrent-recompilation', 'index.mjs'], {
     cwd: folder,
     env: { PATH: process.env['PATH'], host: '127.0.0.1', port: '0', metrics_port: '0', shutdown_grace: '0s', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

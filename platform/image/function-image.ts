@@ -18,7 +18,7 @@ export async function makeFunctionImage({ name, folder, ...options }: FunctionIm
     config: {
       ExposedPorts: { '8080/tcp': {}, '8081/tcp': {} },
       Env: ['NODE_ENV=production'],
-      Cmd: ['node', '--max-semi-space-size=1', 'index.mjs'],
+      Cmd: ['node', '--max-semi-space-size=1', '--no-concurrent-recompilation', 'index.mjs'],
       WorkingDir: `/${HOME}`,
     },
   })

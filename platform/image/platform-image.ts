@@ -30,7 +30,7 @@ export async function makePlatformImage({ folder, version, ...options }: Platfor
       // A container's own loopback address leads nowhere.
       Env: ['NODE_ENV=production', 'host=0.0.0.0'],
       // As `npm start` does it; docs/performance.md says why.
-      Cmd: ['node', '--max-semi-space-size=2', '--enable-source-maps', 'index.mjs'],
+      Cmd: ['node', '--max-semi-space-size=2', '--no-concurrent-recompilation', 'index.mjs'],
       WorkingDir: `/${HOME}`,
     },
   })

@@ -10,7 +10,7 @@ import { endProcess } from './server.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
 /** As `npm start` starts it; the floor and http-proxy are started the same way. */
-export const NODE_ARGS: readonly string[] = ['--max-semi-space-size=2']
+export const NODE_ARGS: readonly string[] = ['--max-semi-space-size=2', '--no-concurrent-recompilation']
 /** The bench deploys by itself, through the API. */
 const EMPTY_STACK = 'version: 1.0\nprovider:\n  name: openfaas\nfunctions: {}\n'
 const START_LIMIT_MS = 20_000

@@ -38,7 +38,7 @@ const scratch = await mkdtemp(join(tmpdir(), 'bramble-bench-'))
 await using cleaner = new AsyncDisposableStack()
 cleaner.defer(() => rm(scratch, { recursive: true, force: true }))
 
-const bare = cleaner.use(await startServer('bare.ts', [], { nodeArgs: ['--max-semi-space-size=1'] }))
+const bare = cleaner.use(await startServer('bare.ts', [], { nodeArgs: ['--max-semi-space-size=1', '--no-concurrent-recompilation'] }))
 const started: Started[] = []
 for (const [index, [name, source]] of Object.entries(handlers).entries()) {
   const file = join(scratch, `handler-${index}.ts`)

@@ -14,6 +14,6 @@ export async function pushFunction(cluster: Cluster, folder: string, name: strin
     if (!file.endsWith('.map')) files.set(`home/function/${file}`, await readFile(join(folder, name, file)))
   }
   return pushProgram(cluster, `functions/${name}:1`, {
-    files, command: ['/usr/bin/node', '--max-semi-space-size=1', '/home/function/index.mjs'], env: ['NODE_ENV=production'],
+    files, command: ['/usr/bin/node', '--max-semi-space-size=1', '--no-concurrent-recompilation', '/home/function/index.mjs'], env: ['NODE_ENV=production'],
   })
 }

@@ -82,6 +82,6 @@ async function pushPlatform(cluster: Cluster): Promise<string> {
     if (name.endsWith('.mjs') && name !== 'bramble.mjs') files.set(`home/bramble/${name}`, await readFile(join(root, 'dist', name)))
   }
   return pushProgram(cluster, 'bramble/platform:test', {
-    files, command: ['/usr/bin/node', '--max-semi-space-size=2', '/home/bramble/index.mjs'], env: ['NODE_ENV=production', 'host=0.0.0.0'],
+    files, command: ['/usr/bin/node', '--max-semi-space-size=2', '--no-concurrent-recompilation', '/home/bramble/index.mjs'], env: ['NODE_ENV=production', 'host=0.0.0.0'],
   })
 }

@@ -68,7 +68,7 @@ test('it is started as the template\'s Dockerfile does it, as nobody special, an
       User: '12000:12000',
       ExposedPorts: { '8080/tcp': {}, '8081/tcp': {} },
       Env: ['PATH=/usr/local/bin:/bin', 'NODE_ENV=production'],
-      Cmd: ['node', '--max-semi-space-size=1', 'index.mjs'],
+      Cmd: ['node', '--max-semi-space-size=1', '--no-concurrent-recompilation', 'index.mjs'],
       WorkingDir: '/home/function',
       Labels: {
         'org.opencontainers.image.title': 'hello',

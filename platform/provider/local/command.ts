@@ -10,6 +10,8 @@ export const TEMPLATE_ENTRY = 'index.mjs'
 
 /** V8's young generation: 2 MB halves the memory of a busy process and costs no speed. */
 const SEMI_SPACE_MB = 2
+/** Optimises in the main thread: what the threads for it leave behind is 9 of 24 MB after a thousand calls, at the same CPU a call. */
+const LEAN = '--no-concurrent-recompilation'
 /** What V8's old generation may take of the limit; the rest is for buffers, code and stacks. */
 const OLD_SPACE_SHARE = 0.75
 /** Node does not start with much less. */
@@ -41,7 +43,7 @@ export function commandOf(spec: FunctionSpec, nodePath: string): Command {
   const limit = memoryLimitOf(spec)
   const oldSpace = limit === undefined ? []
     : [`--max-old-space-size=${Math.max(MIN_OLD_SPACE_MB, Math.floor(limit * OLD_SPACE_SHARE / MEBIBYTE))}`]
-  return { program: nodePath, args: [`--max-semi-space-size=${SEMI_SPACE_MB}`, ...oldSpace, TEMPLATE_ENTRY] }
+  return { program: nodePath, args: [`--max-semi-space-size=${SEMI_SPACE_MB}`, LEAN, ...oldSpace, TEMPLATE_ENTRY] }
 }
 
 export type Surroundings = {
