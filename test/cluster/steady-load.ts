@@ -14,7 +14,7 @@ const TICK_MS = 10
 const TIMEOUT_MS = 90_000
 
 /** Starts at once; `stop` waits for the calls under way. */
-export function startLoad(url: string, { perSecond, method = 'POST' }: { readonly perSecond: number; readonly method?: string }): { stop(): Promise<LoadResult> } {
+export function startLoad(url: string, { perSecond, method = 'POST' }: { readonly perSecond: number; readonly method?: string }): AsyncDisposable & { stop(): Promise<LoadResult> } {
   const agent = new Agent({ keepAlive: true })
   const failures: Failure[] = []
   const tookMs: number[] = []
@@ -47,8 +47,8 @@ export function startLoad(url: string, { perSecond, method = 'POST' }: { readonl
     while (calls < (performance.now() - beganMs) / 1000 * perSecond) call()
   }, TICK_MS)
 
-  return {
-    async stop() {
+  const load = {
+    async stop(): Promise<LoadResult> {
       clearInterval(timer)
       await Promise.all(underWay)
       agent.destroy()
@@ -57,4 +57,5 @@ export function startLoad(url: string, { perSecond, method = 'POST' }: { readonl
       return { calls, failures, p50Ms: at(0.5), p99Ms: at(0.99) }
     },
   }
+  return { ...load, [Symbol.asyncDispose]: async () => { await load.stop() } }
 }

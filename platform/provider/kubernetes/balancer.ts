@@ -15,17 +15,19 @@ import { chooseMove, viewNode } from './rebalance.ts'
 import type { Rotation } from './rotation.ts'
 
 const EVERY_MS = 30_000
-/** The scheduler may have reasons to put a replica back where it was: it is not asked again and again. */
+/** The scheduler may have reasons to put a replica back where it was: after a move that did not help it is left in peace. */
 const REST_MS = 10 * 60_000
 
 export function createBalancer({ client, cluster, rotation, log }: { client: Client; cluster: Cluster; rotation: Rotation; log: Log }): Part {
-  const restUntil = new Map<string, number>()
+  /** The last move of each function. */
+  const moved = new Map<string, { readonly atMs: number; readonly difference: number }>()
 
   const candidates = (): readonly DeploymentView[] => cluster.namespaces().flatMap(({ name }) => cluster.deployments(name))
-    .filter((one) => one.replicas >= 2 && (restUntil.get(serviceName(one)) ?? 0) < performance.now())
+    .filter((one) => one.replicas >= 2)
 
   const round = async (): Promise<void> => {
     const deployments = candidates()
+    for (const key of moved.keys()) if (!deployments.some((one) => serviceName(one) === key)) moved.delete(key)
     if (deployments.length === 0) return
     const nodes = listAt(await client.get(paths.nodes()), 'items').map(viewNode)
     for (const deployment of deployments) {
@@ -33,9 +35,13 @@ export function createBalancer({ client, cluster, rotation, log }: { client: Cli
       // In the middle of a change Kubernetes is busy with it.
       const isSteady = pods.length === deployment.replicas && pods.every((pod) =>
         rotation.isServing(pod) && !pod.isLeaving && pod.revision === deployment.revision && pod.incarnation === deployment.incarnation)
-      const pod = isSteady ? chooseMove({ pods, nodes, nodeSelector: nodeSelectorOf(deployment.spec.constraints), nowMs: Date.now() }) : undefined
-      if (!pod) continue
-      restUntil.set(serviceName(deployment), performance.now() + REST_MS)
+      const move = isSteady ? chooseMove({ pods, nodes, nodeSelector: nodeSelectorOf(deployment.spec.constraints), nowMs: Date.now() }) : undefined
+      if (!move) continue
+      const key = serviceName(deployment)
+      const last = moved.get(key)
+      if (last && last.difference <= move.difference && performance.now() - last.atMs < REST_MS) continue
+      moved.set(key, { atMs: performance.now(), difference: move.difference })
+      const { pod } = move
       try {
         await client.post(paths.podEviction(pod.namespace, pod.name), {
           apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod.name, namespace: pod.namespace },

@@ -34,8 +34,14 @@ export type Spread = {
   readonly nowMs: number
 }
 
+export type Move = {
+  readonly pod: PodView
+  /** Replicas that the fullest board has more than the emptiest: a move that helps makes it smaller. */
+  readonly difference: number
+}
+
 /** The youngest replica of the fullest board, when another board has room for it by two; else `undefined`. */
-export function chooseMove({ pods, nodes, nodeSelector, nowMs }: Spread): PodView | undefined {
+export function chooseMove({ pods, nodes, nodeSelector, nowMs }: Spread): Move | undefined {
   const open = nodes.filter(({ isOpen, labels, readySinceMs }) => isOpen && nowMs - readySinceMs > STEADY_MS &&
     Object.entries(nodeSelector).every(([key, value]) => labels[key] === value))
   if (pods.length < 2 || open.length < 2) return undefined
@@ -43,5 +49,6 @@ export function chooseMove({ pods, nodes, nodeSelector, nowMs }: Spread): PodVie
     .sort((a, b) => a.count - b.count)
   const [least, most] = [counts[0], counts.at(-1)]
   if (!least || !most || most.count - least.count <= MAX_DIFFERENCE) return undefined
-  return pods.filter(({ node }) => node === most.name).sort((a, b) => b.createdAtMs - a.createdAtMs)[0]
+  const [pod] = pods.filter(({ node }) => node === most.name).sort((a, b) => b.createdAtMs - a.createdAtMs)
+  return pod && { pod, difference: most.count - least.count }
 }

@@ -37,7 +37,7 @@ test('a board dies under load and comes back: no call fails but those on it, and
     const both = 'zero-1 zero-1 zero-2 zero-2'
     await untilBoards(both)
 
-    const load = startLoad(`${platform.url}/function/busy/version?delay_ms=300`, { perSecond: PER_SECOND })
+    await using load = startLoad(`${platform.url}/function/busy/version?delay_ms=300`, { perSecond: PER_SECOND })
     await pause(1_000)
     const lostMs = performance.now()
     await lost.powerOff()

@@ -19,7 +19,7 @@ cases('a replica moves', [
   { name: 'not to a board that takes no pods', pods: on('a', 1, 2), nodes: [node('a'), node('b', { isOpen: false })], expected: undefined },
   { name: 'not to a board without the labels that are asked for', pods: on('a', 1, 2), nodes: [node('a', { labels: { zone: 'here' } }), node('b')], nodeSelector: { zone: 'here' }, expected: undefined },
 ] as readonly MoveCase[], ({ pods, nodes, nodeSelector = {}, expected }) =>
-  assert.equal(chooseMove({ pods, nodes, nodeSelector, nowMs: NOW_MS })?.name, expected))
+  assert.equal(chooseMove({ pods, nodes, nodeSelector, nowMs: NOW_MS })?.pod.name, expected))
 
 test('a board takes pods when it is ready, and neither closed nor tainted', () => {
   const ready = { conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-03-01T10:00:00Z' }] }
