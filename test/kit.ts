@@ -73,7 +73,8 @@ export async function withDeadline<T>(promise: Promise<T>, timeoutMs: number, wh
 
 function endSoon(): void {
   setTimeout(() => {
-    console.error(`something was left open: ${process.getActiveResourcesInfo().join(', ')}`)
+    const counts = Map.groupBy(process.getActiveResourcesInfo(), (kind) => kind)
+    console.error(`something was left open: ${Array.from(counts, ([kind, all]) => `${all.length} ${kind}`).join(', ')}`)
     failed++
     process.exit(1)
   }, EXIT_GRACE_MS).unref()
