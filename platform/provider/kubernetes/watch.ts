@@ -36,7 +36,7 @@ export type WatchDeps<T extends ObjectView> = {
 }
 
 /** Each page is parsed as a whole: small ones keep the peak small. */
-const PAGE_ITEMS = 100
+const PAGE_ITEMS = 20
 /** The server ends a watch after this, and it is opened again from where it was. */
 const WATCH_SECONDS = 290
 /** Bookmarks come about every minute: a watch that is silent for longer is on a dead connection. */
