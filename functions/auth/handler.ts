@@ -46,7 +46,7 @@ function createDeps(settings: Settings, token: string): Deps {
     tidy(Date.now())
   }
   const prepare = async (): Promise<void> => {
-    await ensureAdmin({ db: data, hasher, settings }, adminPassword, { address: 'self', userAgent: '', callId: '', nowMs: Date.now() })
+    await ensureAdmin({ db: data, hasher, settings, vault }, adminPassword, { address: 'self', userAgent: '', callId: '', nowMs: Date.now() })
     // What another replica left behind, or this one before it was killed.
     outbox.deliver()
   }

@@ -14,6 +14,7 @@ import { checkNewPassword } from './password-rules.ts'
 import { withoutSecondFactor } from './second-factor.ts'
 
 export const ADMIN_ROLE = 'admin'
+const isAdmin = `EXISTS (SELECT 1 FROM json_each(users.roles) WHERE value = '${ADMIN_ROLE}')`
 
 export type NewUser = { readonly email: string; readonly name: string; readonly roles: readonly string[]; readonly password?: string | undefined }
 
@@ -88,21 +89,29 @@ export async function needUser({ db }: Pick<Deps, 'db'>, id: string): Promise<Us
   return user
 }
 
-/** The first admin, from the secret; only while there is no admin at all, so a changed password stays changed. */
-export async function ensureAdmin({ db, hasher, settings }: Pick<Deps, 'db' | 'hasher' | 'settings'>, password: string, origin: Origin): Promise<void> {
-  const isAdmin = `EXISTS (SELECT 1 FROM json_each(users.roles) WHERE value = '${ADMIN_ROLE}')`
-  const [found] = await db.query(`SELECT id FROM users WHERE ${isAdmin} LIMIT 1`)
-  if (found !== undefined) return
-  const id = newId('usr')
+const ADMIN_PURPOSE = 'admin password'
+
+/**
+ * The admin of the secret. Set once for each value that the secret ever has: so a password that was changed stays changed, and
+ * whoever runs the platform gets in again by setting the secret anew. Ends the sessions of the account.
+ */
+export async function ensureAdmin(
+  { db, hasher, settings, vault }: Pick<Deps, 'db' | 'hasher' | 'settings' | 'vault'>, password: string, origin: Origin,
+): Promise<void> {
+  const mac = vault.mac(ADMIN_PURPOSE, `${settings.adminEmail} ${password}`)
+  const [known] = await db.query('SELECT id FROM admin_secret WHERE mac = :mac', { mac })
+  if (known !== undefined) return
   await db.execute([
     {
       sql: `INSERT INTO users (id, email, email_verified_at, name, password_hash, roles, created_at, version)
-        SELECT :id, :email, :now, 'Admin', :hash, '["${ADMIN_ROLE}"]', :now, 1 WHERE NOT EXISTS (SELECT 1 FROM users WHERE ${isAdmin})
-        ON CONFLICT (email) DO UPDATE SET roles = '["${ADMIN_ROLE}"]', password_hash = excluded.password_hash, email_verified_at = :now,
-          disabled_at = NULL, version = version + 1`,
-      parameters: { id, email: settings.adminEmail, now: origin.nowMs, hash: await hasher.hash(password) }, changes: 1,
+        VALUES (:id, :email, :now, 'Admin', :hash, '["${ADMIN_ROLE}"]', :now, 1)
+        ON CONFLICT (email) DO UPDATE SET password_hash = excluded.password_hash, email_verified_at = :now, disabled_at = NULL, version = version + 1,
+          roles = CASE WHEN ${isAdmin} THEN roles ELSE json_insert(roles, '$[#]', '${ADMIN_ROLE}') END`,
+      parameters: { id: newId('usr'), email: settings.adminEmail, now: origin.nowMs, hash: await hasher.hash(password) }, changes: 1,
     },
-    auditStatement({ event: 'admin.created' }, origin),
+    { sql: 'DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE email = :email)', parameters: { email: settings.adminEmail } },
+    { sql: 'INSERT INTO admin_secret (id, mac) VALUES (1, :mac) ON CONFLICT (id) DO UPDATE SET mac = excluded.mac', parameters: { mac } },
+    auditStatement({ event: 'admin.set' }, origin),
   ])
 }
 
@@ -110,7 +119,7 @@ export async function ensureAdmin({ db, hasher, settings }: Pick<Deps, 'db' | 'h
 function needsOtherAdmin(id: string): Statement {
   return {
     sql: `UPDATE users SET version = version WHERE id = (SELECT id FROM users WHERE id <> :id AND disabled_at IS NULL
-      AND EXISTS (SELECT 1 FROM json_each(users.roles) WHERE value = '${ADMIN_ROLE}') LIMIT 1)`,
+      AND ${isAdmin} LIMIT 1)`,
     parameters: { id }, changes: 1,
   }
 }

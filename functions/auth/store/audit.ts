@@ -10,7 +10,7 @@ export type AuditEvent =
   | 'second_factor.enabled' | 'second_factor.disabled' | 'second_factor.recovery_used' | 'second_factor.codes_renewed'
   | 'session.ended' | 'session.all_ended' | 'session.reuse_detected' | 'token.revoked'
   | 'api_key.created' | 'api_key.deleted' | 'client.created' | 'client.deleted'
-  | 'code.reuse_detected' | 'signing_key.created' | 'admin.created'
+  | 'code.reuse_detected' | 'signing_key.created' | 'admin.set'
 
 export type AuditEntry = {
   readonly event: AuditEvent

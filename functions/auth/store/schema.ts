@@ -32,6 +32,7 @@ export const migrations: readonly Migration[] = [{
     );
     CREATE INDEX audit_by_user ON audit (user_id, id);
     CREATE TABLE signing_keys (generation INTEGER PRIMARY KEY, kid TEXT NOT NULL, public_jwk TEXT NOT NULL, sealed_jwk TEXT NOT NULL, active_from INTEGER NOT NULL);
+    CREATE TABLE admin_secret (id INTEGER PRIMARY KEY CHECK (id = 1), mac TEXT NOT NULL);
     CREATE TABLE clients (
       id TEXT PRIMARY KEY, name TEXT NOT NULL, secret_hash TEXT, redirect_uris TEXT NOT NULL, grants TEXT NOT NULL, scopes TEXT NOT NULL,
       roles TEXT NOT NULL, created_at INTEGER NOT NULL

@@ -4,15 +4,22 @@ import { ADMIN, listIn, PASSWORD, recordIn, stageForFile } from './stage.ts'
 
 const stage = stageForFile()
 
-test('the first admin comes from the secret, and a changed password stays changed', async () => {
-  const { call, adminPassword, logIn, restart } = await stage.on()
+test('the first admin comes from the secret, a changed password stays changed, and a changed secret counts again', async () => {
+  const { call, adminPassword, logIn, restart, setSecret } = await stage.on()
   const { access } = await logIn(ADMIN, adminPassword)
   assert.equal((await call('GET', '/v1/me', { token: access })).body['roles'], ['admin'])
   assert.is((await call('POST', '/v1/me/password', { token: access, json: { password: adminPassword, new_password: PASSWORD } })).status, 204)
   await restart()
   assert.is((await call('POST', '/v1/login', { json: { email: ADMIN, password: adminPassword } })).status, 401)
-  const { access: again } = await logIn(ADMIN, PASSWORD)
-  assert.is((await call('POST', '/v1/me/password', { token: again, json: { password: PASSWORD, new_password: adminPassword } })).status, 204)
+  const changed = await logIn(ADMIN, PASSWORD)
+
+  await setSecret('auth-admin-password', 'the operator lost the other one')
+  await restart()
+  await logIn(ADMIN, 'the operator lost the other one')
+  assert.is((await call('GET', '/v1/me', { token: changed.access })).status, 401)
+  assert.is((await call('POST', '/v1/login', { json: { email: ADMIN, password: PASSWORD } })).status, 401)
+  await setSecret('auth-admin-password', adminPassword)
+  await restart()
 })
 
 test('the admin API is for admins and services, and for nobody else', async () => {
@@ -131,7 +138,7 @@ test('the log of events says who did what', async () => {
   const token = await admin()
   const items = listIn((await call('GET', '/v1/audit?limit=200', { token })).body['items']).map(recordIn)
   const events = new Set(items.map(({ event }) => event))
-  for (const event of ['admin.created', 'account.created', 'account.changed', 'account.deleted', 'password.changed', 'session.all_ended', 'login.succeeded', 'signing_key.created']) {
+  for (const event of ['admin.set', 'account.created', 'account.changed', 'account.deleted', 'password.changed', 'session.all_ended', 'login.succeeded', 'signing_key.created']) {
     assert.ok(events.has(event), event)
   }
   const changed = items.find(({ event }) => event === 'account.changed')

@@ -46,6 +46,8 @@ export type Stage = AsyncDisposable & {
   admin(): Promise<string>
   /** Ends the auth service with a signal and starts it again on the same data. */
   restart(signal?: NodeJS.Signals, env?: Readonly<Record<string, string>>): Promise<void>
+  /** For the next start. */
+  setSecret(name: string, value: string): Promise<void>
   /** Ends the auth service as the platform does. */
   stop(): Promise<Exit>
 }
@@ -127,6 +129,7 @@ export async function startStage(env: Readonly<Record<string, string>> = {}): Pr
       auth = await startAuth(bundle, { ...settings, ...more, port: String(port) })
       port = auth.port
     },
+    setSecret: (name, value) => writeFile(join(secrets, name), value),
     stop() {
       auth.child.kill('SIGTERM')
       return auth.exit
