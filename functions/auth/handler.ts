@@ -1,7 +1,9 @@
 /** The auth service: settings and secrets in, parts together. Touches the network only when the first call comes. */
 import { type ListenerHandler, log, secret } from '@bramble/runtime'
+import { addMetrics } from '@bramble/runtime/service/metrics'
 import { busy } from '@bramble/runtime/service/problem'
 import { serviceToken } from '@bramble/runtime/service/token'
+import { authMetrics } from './auth-metrics.ts'
 import { createAuthService } from './auth-service.ts'
 import type { Deps } from './deps.ts'
 import { JWKS_MAX_AGE_SECONDS } from './http/oauth-routes.ts'
@@ -11,6 +13,7 @@ import { createOutbox } from './mail/outbox.ts'
 import { createPasswordHasher } from './password/hasher.ts'
 import { ensureAdmin } from './people/admin.ts'
 import { readSettings, type Settings } from './settings.ts'
+import { countEvents } from './store/count-events.ts'
 import { createDataClient } from './store/data-client.ts'
 import type { Database } from './store/database.ts'
 import { createHousekeeping } from './store/housekeeping.ts'
@@ -32,7 +35,7 @@ export default createAuthService(createDeps(settings, serviceToken()), serviceTo
 function createDeps(settings: Settings, token: string): Deps {
   const vault = createVault(secret('auth-key'))
   const adminPassword = secret('auth-admin-password')
-  const data = createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations })
+  const { db: data, counts: eventCounts } = countEvents(createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations }))
   const tidy = createHousekeeping({ db: data, log, auditRetentionMs: settings.auditRetentionMs })
   let preparing: Promise<void> | undefined
 
@@ -61,6 +64,7 @@ function createDeps(settings: Settings, token: string): Deps {
     cost: settings.argon2, concurrency: settings.hashConcurrency, maxWaiting: settings.hashQueue,
     busy: () => busy('too many are logging in at once', BUSY_SECONDS),
   })
+  addMetrics(() => authMetrics(eventCounts(), hasher.counts()))
   const outbox = createOutbox({ db: data, vault, mailer: createMailer(settings), log, now: Date.now })
   const keys = createSigningKeys({
     db, vault,

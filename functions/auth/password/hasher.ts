@@ -16,6 +16,8 @@ export type PasswordHasher = {
   hash(password: string): Promise<string>
   /** The same work whether there is a hash or not, so that a missing account takes as long as a wrong password. */
   verify(password: string, phc: string | undefined): Promise<Verdict>
+  /** Hashes that run and wait now; how many there were, and how many were sent away. */
+  counts(): { readonly running: number; readonly waiting: number; readonly done: number; readonly refused: number }
 }
 
 export type HasherDeps = {
@@ -35,16 +37,22 @@ const HASH_BYTES = 32
 export function createPasswordHasher({ cost, concurrency, maxWaiting, busy }: HasherDeps): PasswordHasher {
   const waiting: (() => void)[] = []
   let running = 0
+  let done = 0
+  let refused = 0
 
   const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
     if (running >= concurrency) {
-      if (waiting.length >= maxWaiting) throw busy()
+      if (waiting.length >= maxWaiting) {
+        refused++
+        throw busy()
+      }
       // Whoever ends hands its place over, so `running` stays as it is.
       await new Promise<void>((resolve) => waiting.push(resolve))
     } else running++
     try {
       return await work()
     } finally {
+      done++
       const next = waiting.shift()
       if (next === undefined) running--
       else next()
@@ -59,6 +67,8 @@ export function createPasswordHasher({ cost, concurrency, maxWaiting, busy }: Ha
   const nobody = { cost, salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) }
 
   return {
+    counts: () => ({ running, waiting: waiting.length, done, refused }),
+
     hash: (password) => inTurn(() => hash(password)),
 
     verify: (password, phc) => inTurn(async () => {

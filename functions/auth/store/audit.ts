@@ -25,6 +25,7 @@ const MAX_USER_AGENT = 200
 /** `condition` is SQL: without it nothing is written, `EXISTS (…)` for example. */
 export function auditStatement({ event, userId, detail = {} }: AuditEntry, origin: Origin, condition = 'TRUE', parameters: Statement['parameters'] = {}): Statement {
   return {
+    event,
     sql: `INSERT INTO audit (at, event, user_id, address, user_agent, call_id, detail)
       SELECT :audit_at, :audit_event, :audit_user, :audit_address, :audit_agent, :audit_call, :audit_detail WHERE ${condition}`,
     parameters: {

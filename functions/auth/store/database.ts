@@ -8,6 +8,8 @@ export type Statement = {
   readonly parameters?: Readonly<Record<string, SqlValue>>
   /** Rows that it must change; another number undoes the whole transaction. */
   readonly changes?: number
+  /** What it writes down, for the metrics. */
+  readonly event?: string
 }
 
 export type Result = { readonly rows: readonly Row[]; readonly changes: number }

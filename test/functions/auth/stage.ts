@@ -34,6 +34,8 @@ export type Stage = AsyncDisposable & {
   pid(): number
   logs(): readonly LogLine[]
   call(method: string, path: string, options?: CallOptions): Promise<Reply>
+  /** Prometheus' text. */
+  metrics(): Promise<string>
   /** Of a statement in the database of the service. */
   rows(sql: string): Promise<readonly (readonly unknown[])[]>
   /** The text of the next letter to this address, as the log mailer shows it. */
@@ -108,6 +110,7 @@ export async function startStage(env: Readonly<Record<string, string>> = {}): Pr
     pid: () => auth.pid,
     logs: () => auth.logs(),
     call,
+    metrics: async () => (await fetch(`http://127.0.0.1:${auth.metricsPort}/metrics`)).text(),
     async rows(sql) {
       const reply = await call('POST', `${data.url}/v1/db/auth/query`, { token: serviceToken, json: { sql } })
       const [result] = listIn(reply.body['results'])
@@ -167,7 +170,7 @@ async function startAuth(bundle: string, env: Record<string, string>) {
     if (started.child.exitCode !== null) throw new Error(`auth ended: ${JSON.stringify(started.logs())}`)
     return started.logs().find(({ message }) => message === 'ready')
   })
-  return { ...started, port: Number(ready['port']), pid: started.child.pid ?? 0 }
+  return { ...started, port: Number(ready['port']), metricsPort: Number(ready['metricsPort']), pid: started.child.pid ?? 0 }
 }
 
 export function recordIn(value: unknown): Record<string, unknown> {

@@ -30,6 +30,12 @@ test('of a hundred logins at once some are told to come again, health answers me
   assert.ok(busy.every(({ body, headers }) => body['code'] === 'busy' && headers.get('retry-after') === '5'))
   assert.ok(replies.every(({ status }) => status === 401 || status === 429))
   assert.is((await login(on, 'calm@example.org', PASSWORD, 200)).status, 200)
+
+  const metrics = await on.metrics()
+  const valueOf = (name: string) => Number(metrics.split('\n').find((line) => line.startsWith(`${name} `))?.split(' ')[1])
+  assert.is(valueOf('bramble_auth_password_hashes_refused_total'), busy.length)
+  assert.is(valueOf('bramble_auth_events_total{event="login.failed"}'), replies.length - busy.length)
+  assert.equal([valueOf('bramble_auth_password_hashes_running'), valueOf('bramble_auth_password_hashes_waiting')], [0, 0])
 })
 
 /** The hash must be most of a call on a busy machine too, or a missing one would not show. */
