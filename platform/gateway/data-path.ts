@@ -65,6 +65,8 @@ const DRAIN_POLL_MS = 10
 const QUIET_MS = 100
 /** With what Kubernetes calls a pod: nobody else knows it before the pod runs. */
 const ANNOUNCEMENT = /^\/_\/serving\/([0-9a-f-]{36})$/
+/** Anybody may say that it serves, and each saying is looked up. */
+const MAX_ANNOUNCEMENTS_A_SECOND = 200
 const ASYNC_PREFIX = '/async-function/'
 
 export function createDataPath(options: DataPathOptions): DataPath {
@@ -91,6 +93,8 @@ export function createDataPath(options: DataPathOptions): DataPath {
   /** Asynchronous calls that are not yet answered: they wait for the disk, at another part. */
   let accepting = 0
   let lastAskedMs = 0
+  let announcedSecond = 0
+  let announcements = 0
 
   const answer = (req: IncomingMessage, res: ServerResponse): void => {
     if (isStopping) {
@@ -113,13 +117,22 @@ export function createDataPath(options: DataPathOptions): DataPath {
       }
       const [, secret] = req.method === 'POST' && ANNOUNCEMENT.exec(url) || []
       if (secret === undefined) return other(req, res)
-      // Behind IPv6 sockets an IPv4 address has a prefix.
-      options.onAnnounced(secret, (req.socket.remoteAddress ?? '').replace(/^::ffff:/, ''))
+      announce(secret, req.socket.remoteAddress ?? '')
       res.writeHead(204).end()
     } catch (error) {
       if (httpStatusOf(error) === 500) log.error('call failed', { error: error instanceof Error ? error.stack : String(error) })
       refuse(req, res, error)
     }
+  }
+
+  /** Whoever is not heard is found as if it had said nothing. */
+  const announce = (secret: string, address: string): void => {
+    const second = Math.floor(performance.now() / 1000)
+    if (second !== announcedSecond) announcements = 0
+    announcedSecond = second
+    if (announcements++ >= MAX_ANNOUNCEMENTS_A_SECOND) return
+    // Behind IPv6 sockets an IPv4 address has a prefix.
+    options.onAnnounced(secret, address.replace(/^::ffff:/, ''))
   }
 
   const listen = (): Server => {

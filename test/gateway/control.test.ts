@@ -1,5 +1,6 @@
 /** The data path apart from the control process: both sides real, over real sockets; either may go and come back. */
 import * as assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -147,6 +148,17 @@ test('a replica that says it serves is told to the provider, with the address th
   assert.equal(await text(`${world.url()}/_/serving/${secret}`, { method: 'POST' }), '204 ')
   await eventually('the provider hears it', () => world.announced.length > 0)
   assert.deepEqual(world.announced, [`${secret} 127.0.0.1`])
+
+  const flood = 2_000
+  const beganMs = performance.now()
+  const socket = connect(world.dataPaths[0]?.port() ?? 0, '127.0.0.1')
+  let answered = 0
+  socket.on('data', (chunk: Buffer) => { answered += chunk.toString().split('HTTP/1.1 204').length - 1 })
+  socket.write(`POST /_/serving/${secret} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`.repeat(flood))
+  await eventually('all are answered', () => answered === flood)
+  socket.destroy()
+  const allowed = 200 * (Math.ceil((performance.now() - beganMs) / 1000) + 1)
+  assert.ok(world.announced.length - 1 <= allowed, `${world.announced.length - 1} of a flood were passed on, ${allowed} may be`)
 })
 
 test('a replica is drained when no process has a call on it any more', async () => {
