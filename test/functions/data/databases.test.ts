@@ -49,7 +49,7 @@ test('databases are made once, listed in pages, and removed with If-Match', asyn
   }
   assert.deepEqual(listed.filter((name) => names.includes(name)), names)
   const badCursor = await call('GET', '/v1/db?cursor=bm9uc2Vuc2U')
-  assert.deepEqual([badCursor.status, JSON.parse(JSON.stringify(badCursor.body)).errors[0].path], [400, '/cursor'])
+  assert.deepEqual([badCursor.status, JSON.parse(JSON.stringify(badCursor.body)).errors[0].path], [422, '/cursor'])
 
   const etag = (await call('GET', '/v1/db/beta')).headers.get('etag') ?? ''
   await call('POST', '/v1/db/beta/execute', { statements: [{ sql: 'CREATE TABLE t (n)' }] })

@@ -7,12 +7,12 @@ import { checkValue, type Schema } from './schema.ts'
 
 export type CursorCodec<Position> = {
   write(position: Position): string
-  /** Throws `invalid_input` for what `write` never wrote. */
+  /** Throws `bad_cursor` for what `write` never wrote. */
   read(cursor: string): Promise<Position>
 }
 
 export function createCursorCodec<Position>(schema: Schema<Position>): CursorCodec<Position> {
-  const bad = (): Problem => new Problem(400, 'invalid_input', 'the cursor is not one of this list: begin again without it', {
+  const bad = (): Problem => new Problem(422, 'bad_cursor', 'the cursor is not one of this list: begin again without it', {
     errors: [{ in: 'query', path: '/cursor', detail: 'was not made by this service' }],
   })
   return {

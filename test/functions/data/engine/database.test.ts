@@ -4,7 +4,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DataError, type DataErrorCode } from '../../../../functions/data/engine/errors.ts'
 import type { Engine } from '../../../../functions/data/engine/engine.ts'
-import type { DataFiles } from '../../../../functions/data/engine/files.ts'
+import type { DataFile, DataFiles } from '../../../../functions/data/engine/files.ts'
 import { eventually, test } from '../../../kit.ts'
 import { engineWorld, fileOf, rowsOf } from './engine-world.ts'
 import { createForgetfulDisk } from './forgetful-files.ts'
@@ -97,6 +97,34 @@ test('two writers at once see each other whole, and lose nothing', async () => {
   await Promise.all([writer(), writer()])
   assert.ok(lost > 0, 'they met')
   assert.deepEqual(await rowsOf(engine, 'db', 'SELECT value, (SELECT count(*) FROM t) FROM t WHERE id = 1'), [[100, 101]])
+})
+
+test('what is not durable yet is not shown: a read that saw it waits, one from before does not, and errors wait too', async () => {
+  const { files, folder } = inMemory()
+  let isOpen = true
+  const waiting: (() => void)[] = []
+  const gate = async (): Promise<void> => { if (!isOpen) await new Promise<void>((resolve) => waiting.push(resolve)) }
+  const slow = (file: DataFile): DataFile => ({ ...file, sync: async () => gate().then(() => file.sync()) })
+  await using world = await engineWorld({ folder, files: { ...files, create: async (path) => slow(await files.create(path)) } })
+  const engine = world.engine()
+  await withTable(engine, 'db')
+  assert.deepEqual(await rowsOf(engine, 'db', 'SELECT count(*) FROM t'), [[0]])
+  isOpen = false
+  const answered: string[] = []
+  const note = (what: string) => () => { answered.push(what) }
+  const before = rowsOf(engine, 'db', 'SELECT count(*) FROM t').then(note('read before'))
+  const write = engine.execute('db', { statements: [{ sql: 'INSERT INTO t VALUES (1, 1)' }] }).then(note('write'))
+  await before
+  const after = rowsOf(engine, 'db', 'SELECT count(*) FROM t').then(note('read after'))
+  const failure = engine.execute('db', { statements: [{ sql: 'INSERT INTO t VALUES (1, 2)' }] }).catch(note('failure'))
+  await eventually('the log syncs', () => waiting.length > 0)
+  await eventually('all have run', () => engine.get('db')?.waiting === 3)
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(answered, ['read before'])
+  isOpen = true
+  for (const resolve of waiting) resolve()
+  await Promise.all([write, after, failure])
+  assert.deepEqual(answered, ['read before', 'write', 'read after', 'failure'])
 })
 
 test('a full disk refuses writes with the reason, reads go on, and writes come back with the room', async () => {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createEngine, type Engine, type EngineDeps } from '../../../../functions/data/engine/engine.ts'
+import { createEngine, type CopySettings, type Engine, type EngineDeps } from '../../../../functions/data/engine/engine.ts'
 import type { DataFiles } from '../../../../functions/data/engine/files.ts'
 import type { EngineLimits } from '../../../../functions/data/engine/limits.ts'
 import type { SqlValue } from '../../../../functions/data/engine/types.ts'
@@ -17,12 +17,12 @@ export type EngineWorld = AsyncDisposable & {
   restart(isKilled?: boolean): Promise<Engine>
 }
 
-export async function engineWorld(options: { limits?: Partial<EngineLimits>; files?: DataFiles; folder?: string; nowMs?: () => number } = {}): Promise<EngineWorld> {
+export async function engineWorld(options: { limits?: Partial<EngineLimits>; files?: DataFiles; folder?: string; nowMs?: () => number; copies?: CopySettings } = {}): Promise<EngineWorld> {
   const folder = options.folder ?? await mkdtemp(join(tmpdir(), 'bramble-data-'))
   const lines: Line[] = []
   const note = (level: string) => (message: string, fields: Readonly<Record<string, unknown>> = {}): void => { lines.push({ level, message, fields }) }
   const deps: EngineDeps = {
-    settings: { folder, trustsFolder: true, limits: options.limits },
+    settings: { folder, trustsFolder: true, limits: options.limits, copies: options.copies },
     log: { info: note('info'), warn: note('warn'), error: note('error') },
     ...(options.files === undefined ? {} : { files: options.files }),
     ...(options.nowMs === undefined ? {} : { nowMs: options.nowMs }),

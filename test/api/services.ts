@@ -1,0 +1,26 @@
+/** The services whose descriptions are fuzzed, each one running with something in it. */
+import { SERVICE_TOKEN, startData } from '../functions/data/data-function.ts'
+
+export type FuzzedService = AsyncDisposable & {
+  readonly url: string
+  /** Sent with every call: who may do everything. Written as in `Authorization`, or the fuzzer does not know what to leave out. */
+  readonly headers: Readonly<Record<string, string>>
+  /** What the service has logged as an error so far. */
+  errors(): readonly unknown[]
+}
+
+export const services: Readonly<Record<string, () => Promise<FuzzedService>>> = {
+  data: startFuzzedData,
+}
+
+async function startFuzzedData(): Promise<FuzzedService> {
+  const data = await startData({ max_statement_time: '500ms' })
+  await data.call('PUT', '/v1/db/fuzz')
+  await data.call('POST', '/v1/db/fuzz/execute', { statements: [{ sql: 'CREATE TABLE t (n)' }, { sql: 'INSERT INTO t VALUES (1)' }] })
+  return {
+    url: data.running().url,
+    headers: { Authorization: `Bearer ${SERVICE_TOKEN}` },
+    errors: () => data.running().logs().filter(({ level }) => level === 'error'),
+    [Symbol.asyncDispose]: () => data[Symbol.asyncDispose](),
+  }
+}
