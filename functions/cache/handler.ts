@@ -7,7 +7,9 @@ import { createMemoryStore } from './memory-store.ts'
 import { readSettings } from './settings.ts'
 
 const nowMs = (): number => performance.now()
-const settings = readSettings(process.env, getHeapStatistics().heap_size_limit)
+/** Of the container, where there is one: V8's own may be larger. */
+const containerBytes = process.constrainedMemory() || Infinity
+const settings = readSettings(process.env, Math.min(getHeapStatistics().heap_size_limit, containerBytes))
 const store = createMemoryStore({ limitBytes: settings.maxMemoryBytes, nowMs })
 
 export default createCacheService({ store, settings, serviceToken: serviceToken(), replica: `${hostname()}-${process.pid}`, nowMs })

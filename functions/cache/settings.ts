@@ -16,14 +16,14 @@ export const DEFAULTS = { max_memory: '64Mi', max_value_size: '1Mi', max_batch_s
 
 const sizeUnits: Readonly<Record<string, number>> = { '': 1, ki: 1024, mi: 1024 ** 2, gi: 1024 ** 3 }
 const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-/** So much of V8's heap may be entries; the rest is for calls under way, and for what is not collected yet. */
-const HEAP_SHARE = 0.7
+/** So much of the process's memory may be entries; the rest is Node itself, calls under way, and what is not collected yet. */
+const ENTRIES_SHARE = 0.6
 /** One value must not push out most of the others. */
 const LARGEST_SHARE = 4
 const MEBIBYTE = 1024 ** 2
 
-/** Throws one error with a sentence for each bad setting. `heapLimitBytes`: what V8 may use. */
-export function readSettings(env: Env, heapLimitBytes: number): Settings {
+/** Throws one error with a sentence for each bad setting. `processLimitBytes`: what the process may use. */
+export function readSettings(env: Env, processLimitBytes: number): Settings {
   const problems: string[] = []
   const read = <T>(name: keyof typeof DEFAULTS, parse: (text: string) => T | undefined, want: string, instead: T): T => {
     const text = env[name]?.trim() || DEFAULTS[name]
@@ -38,9 +38,9 @@ export function readSettings(env: Env, heapLimitBytes: number): Settings {
   const maxBatchBytes = size('max_batch_size')
   const ttlMs = read('default_ttl', ttlOf, 'none, or a time like 500ms, 10s, 30m, 12h or 7d', Infinity)
   if (problems.length === 0) {
-    if (maxMemoryBytes > heapLimitBytes * HEAP_SHARE) {
-      problems.push(`max_memory is ${inMebibytes(maxMemoryBytes)}, but this process may use ${inMebibytes(heapLimitBytes)} in all, of which the entries `
-        + `may take ${inMebibytes(heapLimitBytes * HEAP_SHARE)}: lower it, or raise the function's memory limit`)
+    if (maxMemoryBytes > processLimitBytes * ENTRIES_SHARE) {
+      problems.push(`max_memory is ${inMebibytes(maxMemoryBytes)}, but this process may use ${inMebibytes(processLimitBytes)} in all, of which the entries `
+        + `may take ${inMebibytes(processLimitBytes * ENTRIES_SHARE)}: lower it, or raise the function's memory limit`)
     }
     if (maxValueBytes > maxMemoryBytes / LARGEST_SHARE) problems.push('max_value_size is more than a quarter of max_memory: lower it, or raise that')
     if (maxBatchBytes > maxMemoryBytes / LARGEST_SHARE) problems.push('max_batch_size is more than a quarter of max_memory: lower it, or raise that')

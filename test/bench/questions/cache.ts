@@ -11,9 +11,9 @@ import { eventually } from '../../kit.ts'
 import { bundleFunction, spawnFunction } from '../../start-function.ts'
 import { startRedis, type Redis } from '../cache-redis.ts'
 import type { RedisLoadReport } from '../cache-redis-load.ts'
-import { memoryOf } from '../measure.ts'
+import { cpuOf, memoryOf } from '../measure.ts'
 import { endProcess, firstLine, runLoad } from '../server.ts'
-import { show, showSpread, showTable, spreadOf } from '../statistics.ts'
+import { megabytes, show, showSpread, showTable, spreadOf } from '../statistics.ts'
 import { effort, type BenchContext } from './question.ts'
 
 const TOKEN = 'a-token-of-the-bench-0123456789'
@@ -21,6 +21,8 @@ const CONNECTIONS = 50
 const VALUE_BYTES = 100
 const ENTRIES = 100_000
 const SET_AT_ONCE = 500
+const GET_AT_ONCE = 100
+const BATCH_CALLERS = 8
 /** Room for all entries that are counted. */
 const SETTINGS = { max_memory: '256Mi' }
 const NODE_FLAGS = ['--max-old-space-size=512']
@@ -52,6 +54,8 @@ async function speed(context: BenchContext, redis: Redis | undefined): Promise<v
     rows.push([`${operation}: cache over HTTP`, ...mine.cells, show(mine.perSecond / theirs.perSecond, 2), show(mine.serverUs / theirs.serverUs, 1)])
     if (redis !== undefined) rows.push([`${operation}: redis-server`, ...theirs.cells, '', ''])
   }
+  const batch = await loadBatches(ours, seconds)
+  rows.push([`get: ${GET_AT_ONCE} keys in each call`, show(batch.perSecond), '', show(batch.serverUs, 1), '', ''])
   context.print(showTable(`${VALUE_BYTES}-byte values, ${CONNECTIONS} connections, one operation at a time on each`,
     ['', 'operations/s', 'p99 ms', 'server us/operation', 'rate of redis', 'CPU of redis'], rows))
 }
@@ -78,6 +82,7 @@ async function memory(context: BenchContext, redis: Redis | undefined): Promise<
   }
   rows.push(['cache: memory of the process', show(mine), show(mine / theirs, 2)], ['cache: as it counts them', show(bytes / ENTRIES), ''])
   if (redis !== undefined) rows.push(['redis-server: memory of the process', show(theirs), ''])
+  context.print(`private memory of the idle process: ${megabytes(before)} MB\n`)
   context.print(showTable(`${show(ENTRIES)} entries, keys of ${keyOf(0).length} bytes, values of ${VALUE_BYTES}`, ['', 'bytes/entry', 'of redis'], rows))
 }
 
@@ -88,6 +93,24 @@ async function loadOurs(ours: Cache, operation: Operation, seconds: number): Pro
   })
   if (report.failed > 0) throw new Error(`operations failed: ${JSON.stringify(report.failures)}`)
   return { perSecond: report.goodPerSecond, p99Ms: report.p99Ms, serverUs: (report.cpuUs[ours.pid] ?? NaN) / report.good }
+}
+
+/** From this process, a few callers: an operation is one key. */
+async function loadBatches({ url, pid }: Cache, seconds: number): Promise<Omit<Sample, 'p99Ms'>> {
+  const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
+  const keys = Array.from({ length: GET_AT_ONCE }, (_, i) => `k${i}`)
+  const post = async (path: string, body: unknown): Promise<void> => {
+    const answer = await fetch(`${url}/v1/n/groups/batch/${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
+    await answer.arrayBuffer()
+  }
+  await post('set', { entries: keys.map((key) => ({ key, text: 'x'.repeat(VALUE_BYTES) })) })
+  const [startUs, startMs] = [cpuOf(pid), performance.now()]
+  let count = 0
+  await Promise.all(Array.from({ length: BATCH_CALLERS }, async () => {
+    for (; performance.now() - startMs < seconds * 1000; count += GET_AT_ONCE) await post('get', { keys })
+  }))
+  return { perSecond: count / (performance.now() - startMs) * 1000, serverUs: (cpuOf(pid) - startUs) / count }
 }
 
 async function loadRedis(redis: Redis, operation: Operation, seconds: number): Promise<Sample> {
