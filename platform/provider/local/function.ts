@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../../lib/log.ts'
-import { readAffinity } from '../../openfaas/affinity.ts'
 import type { FunctionRef, FunctionSpec, FunctionStatus } from '../../openfaas/types.ts'
 import type { Route } from '../provider.ts'
 import { conditionsOf } from './conditions.ts'
@@ -121,9 +120,7 @@ export function createFunction(deps: FunctionDeps): LocalFunction {
   const showRoute = (instances: readonly string[]): void => {
     if (life === 'retired') return route.hide()
     // A platform that stops does not remove its functions.
-    if (life !== 'running') return
-    const endpoints = instances.flatMap((instance) => members.get(instance)?.replica.endpoint() ?? [])
-    route.show(wanted(), endpoints, readAffinity(serving().spec.annotations))
+    if (life === 'running') route.show(wanted(), instances.flatMap((instance) => members.get(instance)?.replica.endpoint() ?? []), serving().spec)
   }
 
   const endMember = (member: Member): void => {
