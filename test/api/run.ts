@@ -5,8 +5,8 @@
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { services } from './services.ts'
@@ -21,7 +21,8 @@ const LINE_LENGTH = 1000
 /** Answers the exit code. */
 function run(command: string, words: readonly string[], timeoutMs: number): Promise<number | null> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, words, { cwd: here, timeout: timeoutMs, stdio: ['ignore', 'pipe', 'inherit'] })
+    // What the fuzzer remembers of a run lies there: nothing of it is for the next one.
+    const child = spawn(command, words, { cwd: scratch, timeout: timeoutMs, stdio: ['ignore', 'pipe', 'inherit'] })
     createInterface({ input: child.stdout }).on('line', (line) => {
       console.log(line.length <= LINE_LENGTH ? line : `${line.slice(0, LINE_LENGTH)}…`)
     })
@@ -64,6 +65,7 @@ async function fuzz(program: string, name: string): Promise<boolean> {
 }
 
 const wanted = process.argv.slice(2)
+const scratch = await mkdtemp(join(tmpdir(), 'bramble-api-'))
 const names = wanted.length > 0 ? wanted : Object.keys(services)
 let passed = 0
 const program = await install()
@@ -73,5 +75,6 @@ for (const name of names) {
   console.log(`${isGood ? 'ok  ' : 'FAIL'} ${name}`)
   if (isGood) passed++
 }
+await rm(scratch, { recursive: true, force: true })
 console.log(`${passed} passed, ${names.length - passed} failed`)
 process.exitCode = passed === names.length ? 0 : 1

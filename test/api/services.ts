@@ -1,4 +1,5 @@
 /** The services whose descriptions are fuzzed, each one running with something in it. */
+import { startStage } from '../functions/auth/stage.ts'
 import { SERVICE_TOKEN, startData } from '../functions/data/data-function.ts'
 
 export type FuzzedService = AsyncDisposable & {
@@ -11,6 +12,7 @@ export type FuzzedService = AsyncDisposable & {
 
 export const services: Readonly<Record<string, () => Promise<FuzzedService>>> = {
   data: startFuzzedData,
+  auth: startFuzzedAuth,
 }
 
 async function startFuzzedData(): Promise<FuzzedService> {
@@ -22,5 +24,15 @@ async function startFuzzedData(): Promise<FuzzedService> {
     headers: { Authorization: `Bearer ${SERVICE_TOKEN}` },
     errors: () => data.running().logs().filter(({ level }) => level === 'error'),
     [Symbol.asyncDispose]: () => data[Symbol.asyncDispose](),
+  }
+}
+
+async function startFuzzedAuth(): Promise<FuzzedService> {
+  const stage = await startStage()
+  return {
+    url: stage.url,
+    headers: { Authorization: `Bearer ${await stage.admin()}` },
+    errors: () => stage.logs().filter(({ level }) => level === 'error'),
+    [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose](),
   }
 }
