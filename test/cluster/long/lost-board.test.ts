@@ -34,6 +34,7 @@ test('a board dies under load and comes back: no call fails but those on it, and
         .map((pod) => textAt(pod, 'spec', 'nodeName') ?? '').sort().join(' ')
     }
     const untilBoards = (wanted: string): Promise<unknown> => eventually(`replicas are on ${wanted}`, async () => await boards() === wanted, PATIENCE_MS)
+      .catch(async (error: unknown) => { throw new Error(await cluster.kubectl('-n', 'openfaas-fn', 'get', 'pods', '-o', 'wide'), { cause: error }) })
     const both = 'zero-1 zero-1 zero-2 zero-2'
     await untilBoards(both)
 
