@@ -24,7 +24,7 @@ export function createFieldReader(yaml: YamlFile, warnings: string[]) {
   return {
     map,
     text,
-    /** A map that has only `known` keys: a near miss is an error, another one a warning; `x-…` is anybody's. */
+    /** A map that has only `known` keys: a near miss is an error, another one a warning; `x-` and more is anybody's. */
     fields(path: YamlPath, what: string, known: readonly string[], value: unknown = path.length === 0 ? yaml.root : undefined) {
       const fields = map(value, path)
       for (const key of fields.keys()) {

@@ -5,7 +5,7 @@ import { listAt, textAt } from './json.ts'
 /** What the API answered instead of what was asked for. */
 export class ApiError extends Error {
   readonly status: number
-  /** `AlreadyExists`, `Conflict`, `Expired` … Source: Kubernetes API conventions, "Status". */
+  /** `AlreadyExists`, `Conflict`, `Expired` and so on Source: Kubernetes API conventions, "Status". */
   readonly reason: string
 
   constructor(status: number, reason: string, message: string) {
