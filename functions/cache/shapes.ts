@@ -48,13 +48,12 @@ export const idempotencyKey = z.object({
   'idempotency-key': z.string().regex(/^[\x21-\x7e]{1,128}$/).optional().describe('A call sent again with its key within ten minutes is counted once, and answered as the first time'),
 })
 
-/** A text, or bytes. */
-const content = { text: z.string().optional(), base64: z.base64().optional() }
-const isOne = ({ text, base64 }: { text?: string | undefined; base64?: string | undefined }): boolean => (text === undefined) !== (base64 === undefined)
-const ONE = 'must have either "text" or "base64"'
+const text = z.string()
+const base64 = z.base64()
+const ONE = { error: 'must have either "text" or "base64"' }
 const contentType = z.string().min(1).max(MAX_CONTENT_TYPE_LENGTH).optional()
 
-export const Content = z.strictObject(content).refine(isOne, ONE)
+export const Content = z.union([z.strictObject({ text }), z.strictObject({ base64 })], ONE)
 export const Increment = z.strictObject({
   by: z.int().default(1).describe('May be below 0'),
   initial: z.int().default(0).describe('What is added to when there is none'),
@@ -67,8 +66,9 @@ export const Comparison = z.strictObject({
   ...times,
 })
 export const Keys = z.strictObject({ keys: z.array(Key).min(1).max(MAX_KEYS) })
+const besideContent = { key: Key, content_type: contentType, ...times, tags: Tags.optional() }
 export const Entries = z.strictObject({
-  entries: z.array(z.strictObject({ key: Key, ...content, content_type: contentType, ...times, tags: Tags.optional() }).refine(isOne, ONE)).min(1).max(MAX_KEYS),
+  entries: z.array(z.union([z.strictObject({ text, ...besideContent }), z.strictObject({ base64, ...besideContent })], ONE)).min(1).max(MAX_KEYS),
 })
 export const Invalidation = z.strictObject({ tags: Tags.min(1) })
 
