@@ -1,5 +1,6 @@
 /** The services whose descriptions are fuzzed, each one running with something in it. */
 import { startStage } from '../functions/auth/stage.ts'
+import { startCache, TOKEN } from '../functions/cache/started-cache.ts'
 import { SERVICE_TOKEN, startData } from '../functions/data/data-function.ts'
 
 export type FuzzedService = AsyncDisposable & {
@@ -13,6 +14,7 @@ export type FuzzedService = AsyncDisposable & {
 export const services: Readonly<Record<string, () => Promise<FuzzedService>>> = {
   data: startFuzzedData,
   auth: startFuzzedAuth,
+  cache: startFuzzedCache,
 }
 
 async function startFuzzedData(): Promise<FuzzedService> {
@@ -34,5 +36,15 @@ async function startFuzzedAuth(): Promise<FuzzedService> {
     headers: { Authorization: `Bearer ${await stage.admin()}` },
     errors: () => stage.logs().filter(({ level }) => level === 'error'),
     [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose](),
+  }
+}
+
+async function startFuzzedCache(): Promise<FuzzedService> {
+  const cache = await startCache()
+  return {
+    url: cache.process.url,
+    headers: { Authorization: `Bearer ${TOKEN}` },
+    errors: () => cache.process.logs().filter(({ level }) => level === 'error'),
+    [Symbol.asyncDispose]: () => cache[Symbol.asyncDispose](),
   }
 }
