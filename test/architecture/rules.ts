@@ -68,7 +68,7 @@ const homes: readonly Home[] = [
   // The mirrored tree, and the suites of their own.
   { name: 'test', at: /^test\/(?:lib|openfaas|metrics|provider|queue|gateway|scaler|cron|dashboard|stack|image|cli|template|functions|build|runtime)\//, mayImport: ['*'] },
   { name: 'test', at: /^test\/(?:config|main|build)\.test\.ts$/, mayImport: ['*'] },
-  { name: 'test', at: /^test\/(?:api|contract|e2e|cluster|image-host|bench|soak|browser|fixtures)\//, mayImport: ['*'] },
+  { name: 'test', at: /^test\/(?:api|contract|e2e|kill|cluster|image-host|bench|soak|browser|fixtures)\//, mayImport: ['*'] },
   { name: 'words about it', at: /^(?:docs|\.ci)\//, mayImport: [] },
   { name: 'words about it', at: /^[^/]+$/, mayImport: [] },
 ]
