@@ -50,9 +50,9 @@ export async function createClient({ db }: Deps, input: NewClient, by: string, o
     const problem = redirectUriProblem(uri)
     return problem === undefined ? [] : [{ in: 'body' as const, path: `/redirect_uris/${i}`, detail: problem }]
   })
-  if (errors.length > 0) throw new Problem(400, 'invalid_input', 'a redirect URI cannot be accepted', { errors })
+  if (errors.length > 0) throw new Problem(422, 'unsafe_redirect_uri', 'a redirect URI cannot be accepted', { errors })
   if (!input.confidential && input.grants.includes('client_credentials')) {
-    throw new Problem(400, 'invalid_input', 'client_credentials needs a secret', { errors: [{ in: 'body', path: '/grants', detail: 'is for confidential clients only' }] })
+    throw new Problem(422, 'needs_secret', 'client_credentials needs a secret', { errors: [{ in: 'body', path: '/grants', detail: 'is for confidential clients only' }] })
   }
   const id = newId('cli')
   const secret = input.confidential ? newToken('bmc') : undefined

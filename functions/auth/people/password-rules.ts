@@ -8,7 +8,7 @@ export const MAX_PASSWORD_CHARACTERS = 256
 export function checkNewPassword(password: string, { minLength, email, path }: { readonly minLength: number; readonly email: string; readonly path: string }): void {
   const problem = problemOf(password, minLength, email)
   if (problem === undefined) return
-  throw new Problem(400, 'weak_password', `the password ${problem}`, { errors: [{ in: 'body', path, detail: problem }] })
+  throw new Problem(422, 'weak_password', `the password ${problem}`, { errors: [{ in: 'body', path, detail: problem }] })
 }
 
 function problemOf(password: string, minLength: number, email: string): string | undefined {

@@ -80,5 +80,5 @@ export function lettersTo(email: string, { address }: Origin): readonly Counted[
 }
 
 export function badMailToken(): Problem {
-  return new Problem(400, 'invalid_code', 'the code is wrong, over or was used before: ask for a new one')
+  return new Problem(422, 'invalid_code', 'the code is wrong, over or was used before: ask for a new one')
 }

@@ -375,7 +375,7 @@ test('a client is not made with a redirect URI that is not safe', async () => {
   const on = await stage.on()
   const json = { name: 'x', grants: ['authorization_code'], redirect_uris: [CALLBACK, 'http://app.example/', 'javascript:alert(1)'] }
   const { status, body } = await on.call('POST', '/v1/clients', { token: on.serviceToken, json })
-  assert.is(status, 400)
+  assert.equal([status, body['code']], [422, 'unsafe_redirect_uri'])
   assert.equal(listIn(body['errors']).map((error) => recordIn(error)['path']), ['/redirect_uris/1', '/redirect_uris/2'])
 })
 
