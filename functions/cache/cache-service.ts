@@ -4,13 +4,14 @@ import { createService } from '@bramble/runtime/service/service'
 import { createAuthorize } from './access.ts'
 import { entryRoutes } from './entry-routes.ts'
 import { groupRoutes } from './group-routes.ts'
-import { createLeases } from './leases.ts'
+import type { Leases } from './leases.ts'
 import type { Settings } from './settings.ts'
 import { statsRoutes } from './stats-routes.ts'
 import type { Store } from './store.ts'
 
 export type CacheServiceDeps = {
   readonly store: Store
+  readonly leases: Leases
   readonly settings: Settings
   readonly serviceToken: string
   /** What `/v1/stats` calls this replica. */
@@ -21,8 +22,7 @@ export type CacheServiceDeps = {
 
 const VERSION = '0.1.0'
 
-export function createCacheService({ store, settings, serviceToken, replica, nowMs }: CacheServiceDeps): ListenerHandler {
-  const leases = createLeases({ nowMs })
+export function createCacheService({ store, leases, settings, serviceToken, replica, nowMs }: CacheServiceDeps): ListenerHandler {
   const deps = { store, leases, settings, nowMs }
   return createService<undefined>({
     title: 'Bramble cache', version: VERSION,

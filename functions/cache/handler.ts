@@ -1,8 +1,11 @@
 /** The cache service: bytes for a while, over HTTP. */
 import { hostname } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
+import { addMetrics } from '@bramble/runtime/service/metrics'
 import { serviceToken } from '@bramble/runtime/service/token'
+import { cacheMetrics } from './cache-metrics.ts'
 import { createCacheService } from './cache-service.ts'
+import { createLeases } from './leases.ts'
 import { createMemoryStore } from './memory-store.ts'
 import { readSettings } from './settings.ts'
 
@@ -11,5 +14,7 @@ const nowMs = (): number => performance.now()
 const containerBytes = process.constrainedMemory() || Infinity
 const settings = readSettings(process.env, Math.min(getHeapStatistics().heap_size_limit, containerBytes))
 const store = createMemoryStore({ limitBytes: settings.maxMemoryBytes, nowMs })
+const leases = createLeases({ nowMs })
+addMetrics(() => cacheMetrics(store.stats(), leases))
 
-export default createCacheService({ store, settings, serviceToken: serviceToken(), replica: `${hostname()}-${process.pid}`, nowMs })
+export default createCacheService({ store, leases, settings, serviceToken: serviceToken(), replica: `${hostname()}-${process.pid}`, nowMs })

@@ -274,9 +274,9 @@ test('its memory is bounded, and it tells its numbers', async () => {
   assert.ok(Number(stats['evictions']) > 200)
   assert.equal((await call('GET', '/v1/flood/keys/399')).status, 200)
   assert.equal((await call('GET', '/v1/flood/keys/0')).status, 404)
-  const metrics = await (await call('GET', '/v1/metrics')).text()
-  assert.match(metrics, /^# TYPE cache_reads_total counter\ncache_reads_total\{result="hit"\} \d+$/m)
-  assert.match(metrics, new RegExp(`^cache_limit_bytes ${8 * 1024 * 1024}$`, 'm'))
+  const metrics = await (await fetch(process.metricsUrl)).text()
+  assert.match(metrics, /^# TYPE bramble_cache_reads_total counter\nbramble_cache_reads_total\{result="hit"\} \d+$/m)
+  assert.match(metrics, new RegExp(`^bramble_cache_memory_limit_bytes ${8 * 1024 * 1024}$`, 'm'))
   assert.equal(process.logs().filter(({ level }) => level === 'error').length, 0)
 })
 
