@@ -3,6 +3,7 @@
  * durable in a log before the caller is told.
  */
 import { dirname, join } from 'node:path'
+import { folderTarget, httpTarget, type CopyTarget } from './copy-target.ts'
 import { DataError, hasCode, reasonOf } from './errors.ts'
 import { nodeFiles, type DataFiles } from './files.ts'
 import { defaultLimits, type EngineLimits } from './limits.ts'
@@ -23,6 +24,16 @@ export type EngineSettings = {
   /** Believe that the folder is durable though its file system (overlay, tmpfs) says that it is not. */
   readonly trustsFolder?: boolean | undefined
   readonly limits?: Partial<EngineLimits> | undefined
+  /** Copies of all databases off this board. */
+  readonly copies?: CopySettings | undefined
+}
+
+export type CopySettings = {
+  /** A folder, or a URL with `{key}` in it for HTTP PUT. */
+  readonly to: string
+  readonly everyMs: number
+  /** Sent as the header of that name. */
+  readonly authorization?: string | undefined
 }
 
 /**
@@ -69,19 +80,21 @@ const REMOVED = '.removed-'
 
 export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.now }: EngineDeps): Engine {
   const limits: EngineLimits = { ...defaultLimits, ...settings.limits }
-  const counts: EngineCounts = { queries: 0, transactions: 0, timeouts: 0, rebuilds: 0, syncs: 0, records: 0, writtenBytes: 0, snapshots: 0 }
+  const counts: EngineCounts = { queries: 0, transactions: 0, timeouts: 0, rebuilds: 0, syncs: 0, records: 0, writtenBytes: 0, snapshots: 0, copiedBytes: 0, failedCopies: 0 }
   const databases = new Map<string, StoredDatabase>()
   /** Names that are being created or removed. */
   const changing = new Map<string, Promise<unknown>>()
   let notDurable: string | undefined
   let isStarted = false
 
+  const targetOf = ({ to, authorization }: CopySettings): CopyTarget => /^https?:/.test(to) ? httpTarget(to, authorization) : folderTarget(files, to)
   const add = (name: string): StoredDatabase => {
     const database = createStoredDatabase({
-      name, folder: join(settings.folder, name), files, limits, counts, nowMs,
+      name, folder: join(settings.folder, name), files, limits, counts, nowMs, copying: settings.copies && { target: targetOf(settings.copies), everyMs: settings.copies.everyMs },
       report: (level, message, fields) => log[level](message, fields),
     })
     databases.set(name, database)
+    database.start()
     return database
   }
   const find = (name: string): StoredDatabase => {

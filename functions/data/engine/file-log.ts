@@ -67,11 +67,10 @@ export function createFileLog({ files, folder, segmentBytes = SEGMENT_BYTES, rep
 
   const begin = async (first: number): Promise<DataFile> => {
     const salt = randomBytes(4).readUInt32LE()
-    const digits = String(first).padStart(16, '0')
-    const segment = { first, salt, path: join(folder, `${digits}-${salt.toString(16).padStart(8, '0')}.log`), size: 0 }
+    const segment = { first, salt, path: join(folder, segmentName(first, salt)), size: 0 }
     const file = await files.create(segment.path)
     try {
-      const others = (await files.names(folder)).filter((name) => fileName.test(name) && name >= digits && join(folder, name) !== segment.path)
+      const others = (await files.names(folder)).filter((name) => Number(fileName.exec(name)?.[1] ?? -1) >= first && join(folder, name) !== segment.path)
       if (others.length > 0) throw new DataError('UNAVAILABLE', `another process writes to ${folder}: let one at a time use it`)
       await files.syncFolder(folder)
     } catch (error) {
@@ -217,6 +216,11 @@ export function createFileLog({ files, folder, segmentBytes = SEGMENT_BYTES, rep
       return newest === undefined ? 1 : newest.first + Math.ceil(newest.size / RECORD_BYTES)
     },
   }
+}
+
+/** Of a segment that begins with this record. */
+export function segmentName(first: number, salt: number): string {
+  return `${String(first).padStart(16, '0')}-${salt.toString(16).padStart(8, '0')}.log`
 }
 
 /** The time of a record in the log is never less than that of the one before it, whatever the clock does. */

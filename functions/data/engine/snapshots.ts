@@ -15,6 +15,8 @@ export type Snapshots = {
   write(point: RestorePoint, content: AsyncIterable<Uint8Array>): Promise<Snapshot>
   /** In pieces from the front on; `DAMAGED` at the end when it is not what was written. */
   read(snapshot: Snapshot): AsyncIterable<Uint8Array>
+  /** The whole file as it lies there. */
+  file(snapshot: Snapshot): { readonly size: number; read(): AsyncIterable<Uint8Array> }
   remove(snapshot: Snapshot): Promise<void>
   bytes(): number
 }
@@ -95,6 +97,21 @@ export function createSnapshots({ files, folder }: { readonly files: DataFiles; 
         await file.close()
       }
     },
+    file: ({ path, sizeBytes }) => ({
+      size: sizeBytes + TAIL_BYTES,
+      async *read() {
+        const file = await files.open(path)
+        try {
+          for (let at = 0; at < sizeBytes + TAIL_BYTES; at += PIECE_BYTES) {
+            const piece = new Uint8Array(Math.min(PIECE_BYTES, sizeBytes + TAIL_BYTES - at))
+            await file.read(piece, at)
+            yield piece
+          }
+        } finally {
+          await file.close()
+        }
+      },
+    }),
     async remove(snapshot) {
       // Not synced: one that comes back goes with the next.
       await files.remove(snapshot.path)

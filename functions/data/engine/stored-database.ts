@@ -1,5 +1,7 @@
 /** One database with what is stored of it: calls, snapshots in the background, backups, and the ways back to an earlier state. */
 import { createHash } from 'node:crypto'
+import { createCopies } from './copies.ts'
+import type { CopyTarget } from './copy-target.ts'
 import { createDatabase } from './database.ts'
 import { DataError, reasonOf } from './errors.ts'
 import { createFileLog, SEGMENT_BYTES } from './file-log.ts'
@@ -20,6 +22,8 @@ export type StoredDatabase = {
   backup(): Promise<Backup>
   restore(content: AsyncIterable<Uint8Array>): Promise<RestoreAnswer>
   restoreTo(target: RestoreTarget): Promise<RestoreAnswer>
+  /** Begins to copy, when there is a place for copies; opens the database. */
+  start(): void
   close(): Promise<void>
 }
 
@@ -31,6 +35,8 @@ export type StoredDatabaseDeps = {
   readonly limits: EngineLimits
   readonly counts: EngineCounts
   readonly nowMs: () => number
+  /** Where copies go, and how often. */
+  readonly copying: { readonly target: CopyTarget; readonly everyMs: number } | undefined
   readonly report: (level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>) => void
 }
 
@@ -112,6 +118,20 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
     }).finally(() => { snapshotting = undefined })
   }
 
+  const copies = deps.copying && createCopies({ name, folder, files, log, snapshots, target: deps.copying.target, nowMs, counts, record: () => database.point().record })
+  let copyTimer: NodeJS.Timeout | undefined
+  /** One after the other, for ever. */
+  const copyRounds = async (everyMs: number): Promise<void> => {
+    try {
+      if (database.state() !== 'open') await database.run({ kind: 'drop parts' }, OWN_TIMEOUT_MS)
+      await exclusively(async () => isClosing ? undefined : copies?.round())
+    } catch (error) {
+      counts.failedCopies++
+      report('error', 'a database was not copied; it is tried again', { database: name, error: reasonOf(error) })
+    }
+    if (!isClosing) copyTimer = setTimeout(() => void copyRounds(everyMs), everyMs)
+  }
+
   const replaceBy = async (parts: AsyncIterable<Uint8Array>): Promise<RestoreAnswer> => {
     await database.run({ kind: 'drop parts' }, OWN_TIMEOUT_MS)
     let size = 0
@@ -146,11 +166,13 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
     return { record, sizeBytes }
   })
 
+  const ageSeconds = (atMs: number | undefined): number | undefined => atMs === undefined ? undefined : Math.max(0, nowMs() - atMs) / 1000
+
   return {
     info: () => ({
       name, state: database.state(), problem: database.problem(), writesRefused: database.writesRefused(),
       sizeBytes: database.sizeBytes(), sizeLimitBytes: limits.databaseBytes, record: database.point().record, oldestRestorable: oldest,
-      logBytes: log.bytes(), snapshotBytes: snapshots.bytes(), waiting: database.waiting(), copyAgeSeconds: undefined,
+      logBytes: log.bytes(), snapshotBytes: snapshots.bytes(), waiting: database.waiting(), copyAgeSeconds: ageSeconds(copies?.completeAtMs()),
     }),
     async query({ sql, parameters, rowLimit = limits.rows, timeoutMs = limits.timeoutMs }) {
       counts.queries++
@@ -202,11 +224,14 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
       if (database.state() === 'damaged') return await recover(target)
       return await replaceBy(parts((await stateAt(target)).file))
     }),
+    start() {
+      if (deps.copying !== undefined && copyTimer === undefined) void copyRounds(deps.copying.everyMs)
+    },
     async close() {
       isClosing = true
+      clearTimeout(copyTimer)
       await busy
       await database.close()
-      isClosing = false
     },
   }
 }

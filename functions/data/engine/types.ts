@@ -113,4 +113,7 @@ export type EngineCounts = {
   records: number
   writtenBytes: number
   snapshots: number
+  /** Written to the off-site copy, and rounds of it that failed. */
+  copiedBytes: number
+  failedCopies: number
 }
