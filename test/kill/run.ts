@@ -1,4 +1,5 @@
 /** `npm run test:kill -- NAME [ROUNDS]`: a service killed again and again under load. Nothing that it has acknowledged may be lost. */
+import { authKills } from './auth-kills.ts'
 import { dataKills } from './data-kills.ts'
 
 type Kill = (rounds: number) => Promise<boolean>
@@ -13,6 +14,12 @@ const kills: Readonly<Record<string, Kill>> = {
     print(`data: ${kills} kills, ${acknowledged} writes acknowledged, ${missing} lost (goal 0), ${half} half done (goal 0); ` +
       `of ${unknown} whose answer was lost ${unknownDone} were done; integrity_check ok`)
     return missing === 0 && half === 0
+  },
+  async auth(rounds) {
+    const { kills, accounts, refreshes, ended, lost, revived, half } = await authKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })
+    print(`auth: ${kills} kills, ${accounts} accounts, ${refreshes} refreshes, ${ended} sessions ended; ` +
+      `${lost} lost (goal 0), ${revived} revived (goal 0), ${half} half done (goal 0)`)
+    return lost + revived + half === 0
   },
 }
 
