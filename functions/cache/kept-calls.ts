@@ -2,16 +2,15 @@
 import type { Answer } from '@bramble/runtime/service/answer'
 import type { KeptCall, KeyStore } from '@bramble/runtime/service/idempotency'
 import { TEXT_TYPE } from './contents.ts'
+import { ownSpaceOf } from './space.ts'
 import type { Store } from './store.ts'
 
 const KEPT_MS = 600_000
-/** No namespace has a name like this, so no caller can reach them. */
-const callsOf = (space: string): string => `\0${space}`
 
 export function keptCalls(store: Store, space: string): KeyStore {
   return {
     async find(key) {
-      const entry = await store.get(callsOf(space), key)
+      const entry = await store.get(ownSpaceOf(space), key)
       if (entry === undefined) return undefined
       const [fingerprint = '', status = '', ...body] = Buffer.from(entry.value).toString().split(' ')
       return { fingerprint, status: Number(status), body: body.join(' ') } satisfies KeptCall
@@ -23,5 +22,5 @@ export async function keepCall(
   store: Store, space: string, { key, fingerprint }: { readonly key: string; readonly fingerprint: string }, { status, body }: Answer,
 ): Promise<void> {
   const value = Buffer.from(`${fingerprint} ${status} ${String(body)}`)
-  await store.update(callsOf(space), key, () => ({ value, contentType: TEXT_TYPE, freshMs: KEPT_MS, staleMs: 0, tags: [] }))
+  await store.update(ownSpaceOf(space), key, () => ({ value, contentType: TEXT_TYPE, freshMs: KEPT_MS, staleMs: 0, tags: [] }))
 }

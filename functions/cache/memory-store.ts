@@ -1,6 +1,6 @@
 /**
  * Entries in the memory of this process, bounded by bytes: keys, values, tags and what V8 needs around them. The entry that was
- * used longest ago goes first. Nothing here waits, so every call is one step.
+ * used longest ago goes first. Nothing here waits but `retain`, so every other call is one step.
  */
 import { randomBytes } from 'node:crypto'
 import {
@@ -17,11 +17,14 @@ export type MemoryStoreDeps = {
 
 /** With each write so many of the entries used longest ago are looked at: what is past its time goes before it is in the way. */
 const SWEPT_PER_WRITE = 2
+/** Looked at between two other calls: a millisecond or two on a small board. */
+const LOOKED_AT_ONCE = 2_000
 const RUN_ID_BYTES = 6
 
-type SyncStore = { readonly [Name in keyof Store]: (...args: Parameters<Store[Name]>) => Awaited<ReturnType<Store[Name]>> }
+type Sync<T extends keyof Store> = { readonly [Name in T]: (...args: Parameters<Store[Name]>) => Awaited<ReturnType<Store[Name]>> }
+type MemoryStore = Sync<Exclude<keyof Store, 'retain'>> & Pick<Store, 'retain'>
 
-export function createMemoryStore({ limitBytes, nowMs }: MemoryStoreDeps): SyncStore {
+export function createMemoryStore({ limitBytes, nowMs }: MemoryStoreDeps): MemoryStore {
   const spaces = new Map<string, Space>()
   const recency = createRecency<KeptEntry>()
   const sharedTypes = new Map<string, string>()
@@ -192,6 +195,18 @@ export function createMemoryStore({ limitBytes, nowMs }: MemoryStoreDeps): SyncS
       return removeAll(all)
     },
     clear: (space) => removeAll(spaces.get(space)?.entries.values() ?? []),
+    async retain(isKept) {
+      let count = 0
+      let looked = 0
+      for (const space of spaces.values()) {
+        for (const one of space.entries.values()) {
+          if (!isKept(space.name, one.key)) count += removeAll([one])
+          // After it: what comes next is what is there then.
+          if (++looked % LOOKED_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve))
+        }
+      }
+      return count
+    },
     stats: () => ({ ...counts, entries, spaces: spaces.size, bytes, limitBytes }),
   }
 }

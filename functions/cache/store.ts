@@ -63,5 +63,7 @@ export type Store = {
   removeTagged(space: string, tags: readonly string[]): Awaitable<number>
   /** Removes every entry of the space, and answers how many. */
   clear(space: string): Awaitable<number>
+  /** Removes every entry that is not kept, and answers how many. Others are read and written meanwhile. */
+  retain(isKept: (space: string, key: string) => boolean): Awaitable<number>
   stats(): Awaitable<StoreStats>
 }

@@ -28,6 +28,8 @@ export type Outcome =
 
 export type Forward = (call: Call, replica: Replica, onEnd: (outcome: Outcome) => void) => void
 
+/** `path:2,4 1/0,1,2`: the affinity, the place of this replica, those of all. */
+const PLACE_HEADER = 'X-Bramble-Place'
 const CONNECT_TIMEOUT_MS = 2_000
 /** Connections to one replica; calls beyond wait in its pool. */
 const MAX_CONNECTIONS_PER_REPLICA = 1_024
@@ -136,7 +138,8 @@ export function createForward(options: ForwarderOptions): Forward {
 
     try {
       const pool = poolOf.get(replica) ?? open(replica)
-      pool.dispatch({ path: call.path, method: call.method as Dispatcher.HttpMethod, headers: call.headers, body: body ?? null }, handler)
+      const headers = replica.placeText === undefined ? call.headers : [...call.headers, PLACE_HEADER, replica.placeText]
+      pool.dispatch({ path: call.path, method: call.method as Dispatcher.HttpMethod, headers, body: body ?? null }, handler)
     } catch (error) {
       end({ kind: 'failed', error: translate(error, replica), mayHaveRun: false })
     }

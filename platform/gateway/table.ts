@@ -4,7 +4,7 @@
  */
 import { createFunctionSeries, type FunctionSeries } from '../metrics/invocations.ts'
 import { serviceName } from '../openfaas/names.ts'
-import type { Affinity } from '../openfaas/affinity.ts'
+import { affinityText, type Affinity } from '../openfaas/affinity.ts'
 import { DEFAULT_NAMESPACE, type FunctionRef } from '../openfaas/types.ts'
 import type { Endpoint } from '../provider/provider.ts'
 import { placeSeed } from './affinity.ts'
@@ -24,6 +24,8 @@ export type Replica = {
   isSilent: boolean
   /** Of its place among the replicas; only looked at where the function has an affinity. */
   placeSeed: number
+  /** What it is told of its place and the others', so that it can drop what has moved away; only with an affinity. */
+  placeText: string | undefined
   /** Gives the pooled connections back; set with the first call. */
   close: (() => void) | undefined
   /** Ends the calls on it, as if the connections had broken; set with the first call. */
@@ -97,9 +99,13 @@ export function createTable(deps: { readonly onDrained: (instance: string) => vo
       const old = new Map(target.replicas.map((replica) => [replica.endpoint.instance, replica]))
       target.replicas = route.endpoints.map((endpoint) => old.get(endpoint.instance) ?? createReplica(endpoint))
       target.affinity = route.affinity
+      const places = route.places ?? target.replicas.map((_, index) => index)
+      const placesText = [...places].sort((a, b) => a - b).join(',')
       for (const [index, replica] of target.replicas.entries()) {
         old.delete(replica.endpoint.instance)
-        replica.placeSeed = placeSeed(route.places?.[index] ?? index)
+        const place = places[index] ?? index
+        replica.placeSeed = placeSeed(place)
+        replica.placeText = route.affinity && `${affinityText(route.affinity)} ${place}/${placesText}`
       }
       for (const replica of old.values()) retire(replica)
       letOut(target, readyBefore)
@@ -115,5 +121,5 @@ export function createTable(deps: { readonly onDrained: (instance: string) => vo
 }
 
 function createReplica(endpoint: Endpoint): Replica {
-  return { endpoint, inFlight: 0, failures: 0, asideUntilMs: 0, isDraining: false, heard: 0, isSilent: false, placeSeed: 0, close: undefined, cut: undefined }
+  return { endpoint, inFlight: 0, failures: 0, asideUntilMs: 0, isDraining: false, heard: 0, isSilent: false, placeSeed: 0, placeText: undefined, close: undefined, cut: undefined }
 }

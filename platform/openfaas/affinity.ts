@@ -14,6 +14,11 @@ export type Affinity =
   /** A header, in lower case. */
   | { readonly by: 'header'; readonly name: string }
 
+/** As the annotation has it. */
+export function affinityText(affinity: Affinity): string {
+  return affinity.by === 'path' ? `path:${affinity.segments.join(',')}` : `header:${affinity.name}`
+}
+
 /** `undefined` when there is none; `INVALID` for one that says nothing. */
 export function readAffinity(annotations: Readonly<Record<string, string>>): Affinity | undefined {
   const text = annotations[AFFINITY_ANNOTATION]
