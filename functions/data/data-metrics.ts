@@ -14,6 +14,8 @@ const counters: readonly Counter[] = [
   { name: 'records_total', help: 'Changes made durable.', valueOf: ({ records }) => records },
   { name: 'written_bytes_total', help: 'Bytes written to the log.', valueOf: ({ writtenBytes }) => writtenBytes },
   { name: 'snapshots_total', help: 'Snapshots written.', valueOf: ({ snapshots }) => snapshots },
+  { name: 'copied_bytes_total', help: 'Bytes written to the off-site copy.', valueOf: ({ copiedBytes }) => copiedBytes },
+  { name: 'failed_copies_total', help: 'Rounds of the off-site copy that failed.', valueOf: ({ failedCopies }) => failedCopies },
 ]
 
 type Gauge = { readonly name: string; readonly help: string; valueOf(info: DatabaseInfo): number | undefined }

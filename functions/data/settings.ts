@@ -17,6 +17,8 @@ const sizeUnits: Readonly<Record<string, number>> = { '': 1, ki: 1024, mi: 1024 
 const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const MAX_COUNT = 1_000_000
 const DEFAULT_REQUEST_BYTES = 8 * 1024 ** 2
+/** What may be lost with the board. */
+const DEFAULT_COPY_EVERY_MS = 60_000
 
 /** Throws one error with a sentence for each bad setting. */
 export function readSettings(env: Env): DataSettings {
@@ -43,8 +45,15 @@ export function readSettings(env: Env): DataSettings {
     historyMs: duration('history_time', defaultLimits.historyMs),
     historyBytes: size('history_size', defaultLimits.historyBytes),
   }
+  const copyTo = read('copy_to', '', copyTargetOf, 'a folder like /mnt/copies, or an http(s) URL with {key} in it')
+  const copyEveryMs = duration('copy_every', DEFAULT_COPY_EVERY_MS)
   const settings: DataSettings = {
-    engine: { folder: folderOf(env), trustsFolder: read('trust_folder', false, flagOf, 'true or false'), limits },
+    engine: {
+      folder: folderOf(env),
+      trustsFolder: read('trust_folder', false, flagOf, 'true or false'),
+      limits,
+      copies: copyTo === '' ? undefined : { to: copyTo, everyMs: copyEveryMs },
+    },
     limits,
     maxRequestBytes: size('max_request_size', DEFAULT_REQUEST_BYTES),
   }
@@ -72,6 +81,11 @@ function durationOf(text: string): number | undefined {
 function countOf(text: string): number | undefined {
   const value = Number(text)
   return /^\d+$/.test(text) && value >= 1 && value <= MAX_COUNT ? value : undefined
+}
+
+function copyTargetOf(text: string): string | undefined {
+  if (text.startsWith('/')) return text
+  return URL.canParse(text) && /^https?:/.test(text) && text.includes('{key}') ? text : undefined
 }
 
 function flagOf(text: string): boolean | undefined {

@@ -28,6 +28,6 @@ cases('the folder is', [
 ], ({ env, folder }) => assert.equal(readSettings(env).engine.folder, folder))
 
 test('every bad setting is told at once', () => {
-  const env = { max_rows: '0', max_database_size: '64MB', history_time: '1w', trust_folder: 'yes', max_waiting: '5' }
-  assert.throws(() => readSettings(env), /max_database_size="64MB".*max_rows="0".*history_time="1w".*trust_folder="yes"/)
+  const env = { max_rows: '0', max_database_size: '64MB', history_time: '1w', trust_folder: 'yes', max_waiting: '5', copy_to: 'https://s3.example/bucket' }
+  assert.throws(() => readSettings(env), /max_database_size="64MB".*max_rows="0".*history_time="1w".*copy_to="https:.*trust_folder="yes"/)
 })
