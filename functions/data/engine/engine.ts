@@ -3,10 +3,12 @@
  * durable in a log before the caller is told.
  */
 import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { folderTarget, httpTarget, type CopyTarget } from './copy-target.ts'
 import { DataError, hasCode, reasonOf } from './errors.ts'
 import { nodeFiles, type DataFiles } from './files.ts'
 import { defaultLimits, type EngineLimits } from './limits.ts'
+import { monotonicMs } from './monotonic.ts'
 import { createStoredDatabase, type StoredDatabase } from './stored-database.ts'
 import type {
   Backup, DatabaseInfo, EngineCounts, Execution, ExecutionAnswer, Migration, MigrationAnswer, Query, QueryAnswer, RestoreAnswer, RestoreTarget,
@@ -41,7 +43,7 @@ export type CopySettings = {
  * itself. A call opens its database when it is closed.
  */
 export type Engine = {
-  /** Finds what is in the folder; opens nothing. */
+  /** Finds what is in the folder; opens nothing. Waits while another process has it. */
   start(): Promise<void>
   /** Lets what runs finish, makes it durable and closes all. */
   stop(): Promise<void>
@@ -77,6 +79,9 @@ export type EngineDeps = {
 const namePattern = /^[a-z_][a-z0-9_-]{0,62}$/
 /** A folder that begins so is a database that is being removed. */
 const REMOVED = '.removed-'
+/** As long as the service before this one may take to stop. */
+const LOCK_WAIT_MS = 30_000
+const LOCK_RETRY_MS = 50
 
 export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.now }: EngineDeps): Engine {
   const limits: EngineLimits = { ...defaultLimits, ...settings.limits }
@@ -86,6 +91,7 @@ export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.no
   const changing = new Map<string, Promise<unknown>>()
   let notDurable: string | undefined
   let isStarted = false
+  let unlock: (() => void) | undefined
 
   const targetOf = ({ to, authorization }: CopySettings): CopyTarget => /^https?:/.test(to) ? httpTarget(to, authorization) : folderTarget(files, to)
   const add = (name: string): StoredDatabase => {
@@ -115,6 +121,15 @@ export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.no
     changing.set(name, settled)
     return mine
   }
+  /** The service before this one may still be on its way out. */
+  const lock = async (): Promise<() => void> => {
+    for (const startMs = monotonicMs(); monotonicMs() - startMs < LOCK_WAIT_MS;) {
+      const release = await files.lock(settings.folder)
+      if (release !== undefined) return release
+      await pause(LOCK_RETRY_MS)
+    }
+    throw new DataError('UNAVAILABLE', `another process uses ${settings.folder}: stop it, or give this one a folder of its own`)
+  }
   const whyNotDurable = async (): Promise<string | undefined> => {
     if (settings.folder === '') return 'the function has no volume; give it one (annotation bramble/volume) and set the folder to it'
     await files.makeFolder(settings.folder)
@@ -127,6 +142,7 @@ export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.no
       if (isStarted) return
       notDurable = await whyNotDurable()
       if (notDurable !== undefined) log.warn('writes are refused', { reason: notDurable })
+      if (notDurable === undefined) unlock = await lock()
       const names = settings.folder === '' ? [] : await files.names(settings.folder)
       for (const name of names.filter((one) => one.startsWith(REMOVED))) await files.removeTree(join(settings.folder, name))
       for (const name of names.filter((one) => namePattern.test(one))) add(name)
@@ -137,6 +153,8 @@ export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.no
       await Promise.all(changing.values())
       await Promise.all([...databases.values()].map((one) => one.close()))
       databases.clear()
+      unlock?.()
+      unlock = undefined
     },
     list: () => [...databases.values()].map((one) => one.info()).sort((a, b) => a.name < b.name ? -1 : 1),
     get: (name) => databases.get(name)?.info(),

@@ -3,6 +3,8 @@
  * not synced. What `write`, `truncate`, `create`, `rename`, `makeFolder` and `remove` did may be lost in a power cut until `sync` or `syncFolder`.
  */
 import { mkdir, open, readdir, rename, rm, statfs, unlink, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { hasCode } from './errors.ts'
 
 export type DataFile = {
@@ -32,6 +34,8 @@ export type DataFiles = {
   removeTree(path: string): Promise<void>
   /** What the disk of a folder still takes. */
   freeBytes(folder: string): Promise<number>
+  /** Holds a folder against other processes until it is released, or the process ends, however it ends. `undefined`: another one holds it. */
+  lock(folder: string): Promise<(() => void) | undefined>
   /** Why what is written there does not outlive the machine, in words; `undefined`: it does. */
   whyNotDurable(folder: string): Promise<string | undefined>
 }
@@ -39,6 +43,8 @@ export type DataFiles = {
 /** Messages are the service's business alone. */
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
+const LOCK_FILE = '.lock'
+const SQLITE_BUSY = 5
 /** Types of `statfs` whose content is gone with the container or the power. */
 const volatileTypes: Readonly<Record<number, string>> = { 0x0102_1994: 'tmpfs', 0x8584_58f6: 'ramfs', 0x794c_7630: 'overlay' }
 
@@ -68,6 +74,18 @@ export const nodeFiles: DataFiles = {
   async freeBytes(folder) {
     const { blocks, bavail, bsize } = await statfs(folder)
     return blocks === 0 ? Infinity : bavail * bsize
+  },
+  async lock(folder) {
+    // Node has no call for the kernel's lock, but SQLite, which it brings along, takes one for a transaction.
+    const database = new DatabaseSync(join(folder, LOCK_FILE), { timeout: 0 })
+    try {
+      database.exec('BEGIN EXCLUSIVE')
+      return () => database.close()
+    } catch (error) {
+      database.close()
+      if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) return undefined
+      throw error
+    }
   },
   async whyNotDurable(folder) {
     const { type } = await statfs(folder)

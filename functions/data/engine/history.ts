@@ -7,7 +7,8 @@ import type { RestorePoint, RestoreTarget } from './types.ts'
 export type Receiver = {
   /** Begins anew: what came before does not count. */
   begin(): void
-  load(bytes: Uint8Array, offset: number): void
+  /** Takes the bytes, with all of their buffer. */
+  load(bytes: Uint8Array<ArrayBuffer>, offset: number): void
   apply(changes: readonly Uint8Array[]): void
 }
 
@@ -40,8 +41,9 @@ export function createHistory({ log, snapshots, report }: HistoryDeps): History 
     if (snapshot !== undefined) {
       let offset = 0
       for await (const piece of snapshots.read(snapshot)) {
+        const { length } = piece
         receiver.load(piece, offset)
-        offset += piece.length
+        offset += length
       }
       at = snapshot
     }

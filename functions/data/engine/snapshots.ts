@@ -13,8 +13,8 @@ export type Snapshots = {
   list(): readonly Snapshot[]
   /** Durable and complete when it resolves; one that fails leaves nothing. */
   write(point: RestorePoint, content: AsyncIterable<Uint8Array>): Promise<Snapshot>
-  /** In pieces from the front on; `DAMAGED` at the end when it is not what was written. */
-  read(snapshot: Snapshot): AsyncIterable<Uint8Array>
+  /** In pieces from the front on, each in a buffer of its own; `DAMAGED` at the end when it is not what was written. */
+  read(snapshot: Snapshot): AsyncIterable<Uint8Array<ArrayBuffer>>
   /** The whole file as it lies there. */
   file(snapshot: Snapshot): { readonly size: number; read(): AsyncIterable<Uint8Array> }
   remove(snapshot: Snapshot): Promise<void>

@@ -5,7 +5,8 @@ import { DataError } from './errors.ts'
 import type { Answer, FromThread, Job, ThreadSettings, ToThread } from './messages.ts'
 
 export type DatabaseThread = {
-  load(bytes: Uint8Array, offset: number): void
+  /** The bytes are its own afterwards, with all of their buffer. */
+  load(bytes: Uint8Array<ArrayBuffer>, offset: number): void
   /** A copy is made: of several records in a row, as one. */
   apply(changes: readonly Uint8Array[]): void
   /** After what was loaded and applied. Answers the size of the file. */
@@ -57,7 +58,7 @@ export function startThread({ name, databaseBytes, onAnswers, onDeath }: ThreadD
   const post = (message: ToThread, transfer: readonly ArrayBuffer[] = []): void => worker.postMessage(message, [...transfer])
 
   return {
-    load: (bytes, offset) => post({ type: 'load', bytes, offset }),
+    load: (bytes, offset) => post({ type: 'load', bytes, offset }, [bytes.buffer]),
     apply(changes) {
       const all = new Uint8Array(changes.reduce((sum, { length }) => sum + length, 0))
       let at = 0

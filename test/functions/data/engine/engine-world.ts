@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEngine, type CopySettings, type Engine, type EngineDeps } from '../../../../functions/data/engine/engine.ts'
-import type { DataFiles } from '../../../../functions/data/engine/files.ts'
+import { nodeFiles, type DataFiles } from '../../../../functions/data/engine/files.ts'
 import type { EngineLimits } from '../../../../functions/data/engine/limits.ts'
 import type { SqlValue } from '../../../../functions/data/engine/types.ts'
 
@@ -24,7 +24,8 @@ export async function engineWorld(options: { limits?: Partial<EngineLimits>; fil
   const deps: EngineDeps = {
     settings: { folder, trustsFolder: true, limits: options.limits, copies: options.copies },
     log: { info: note('info'), warn: note('warn'), error: note('error') },
-    ...(options.files === undefined ? {} : { files: options.files }),
+    // An engine that was "killed" lives on in this process: the lock is for others.
+    files: options.files ?? { ...nodeFiles, lock: async () => () => undefined },
     ...(options.nowMs === undefined ? {} : { nowMs: options.nowMs }),
   }
   const engines: Engine[] = []

@@ -1,8 +1,9 @@
 import * as assert from 'node:assert/strict'
 import { DataError, type DataErrorCode } from '../../../../functions/data/engine/errors.ts'
 import { createEngine } from '../../../../functions/data/engine/engine.ts'
+import { nodeFiles } from '../../../../functions/data/engine/files.ts'
 import type { SqlValue } from '../../../../functions/data/engine/types.ts'
-import { cases, test } from '../../../kit.ts'
+import { cases, eventually, test } from '../../../kit.ts'
 import { engineWorld, rowsOf } from './engine-world.ts'
 
 const createTable = { sql: 'CREATE TABLE t (id INTEGER PRIMARY KEY, value ANY)' }
@@ -105,6 +106,29 @@ test('a list of statements is undone as a whole when an expectation fails', asyn
   assert.deepEqual(await rowsOf(engine, 'db', 'SELECT * FROM t'), [[1, 10]])
   const { results } = await take(1)
   assert.deepEqual(results.map(({ changes }) => changes), [1, 1, 0])
+})
+
+test('one process at a time uses a folder: the next one waits until it is free', async () => {
+  await using world = await engineWorld()
+  const held = await nodeFiles.lock(world.folder)
+  assert.ok(held)
+  assert.equal(await nodeFiles.lock(world.folder), undefined)
+  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
+  const next = createEngine({ settings: { folder: world.folder, trustsFolder: true }, log: quiet })
+  let asked = 0
+  const waiting = createEngine({
+    settings: { folder: world.folder, trustsFolder: true }, log: quiet,
+    files: { ...nodeFiles, lock: (folder) => { asked++; return nodeFiles.lock(folder) } },
+  })
+  const started = waiting.start()
+  await eventually('it asks again', () => asked > 2)
+  await assert.rejects(waiting.create('db'), (error) => error instanceof DataError && error.code === 'UNAVAILABLE')
+  held()
+  await started
+  await waiting.create('db')
+  await waiting.stop()
+  await next.start()
+  await next.stop()
 })
 
 test('without a volume nothing is written, and the reason is told', async () => {

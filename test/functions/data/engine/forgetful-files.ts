@@ -156,6 +156,7 @@ export function createForgetfulDisk(initial?: ReadonlyMap<string, FolderNode>): 
         step('remove', path, () => { for (const one of [...folders.keys()]) if (`${one}/`.startsWith(`${path}/`)) folders.delete(one) })
       },
       freeBytes: async () => disk.capacityBytes - usedBytes(),
+      lock: async () => () => undefined,
       whyNotDurable: async () => undefined,
     }
   }
