@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { json } from '@bramble/runtime/service/answer'
 import { etagOf, matchesNone } from '@bramble/runtime/service/etag'
 import { Problem } from '@bramble/runtime/service/problem'
-import { type Route, routeFor } from '@bramble/runtime/service/route'
+import { type AnswerSpec, type Route, routeFor } from '@bramble/runtime/service/route'
 import { bearerToken, isSameText } from '@bramble/runtime/service/token'
 import * as z from 'zod'
 import type { Deps } from '../deps.ts'
@@ -18,7 +18,7 @@ import { userInfo } from '../oauth/user-info.ts'
 import type { Settings } from '../settings.ts'
 import { type Caller, originOf } from './caller.ts'
 import { BODY_LIMIT_BYTES } from './entry-routes.ts'
-import { AuthorizeQuery, LoginForm, TokenForm, Tokens, TokenState, TokenStateForm } from './shapes.ts'
+import { AuthorizeQuery, LoginForm, OAuthError, TokenForm, Tokens, TokenState, TokenStateForm } from './shapes.ts'
 
 /** A verifier asks again after this time; a new key is shown for longer than this before it signs. */
 export const JWKS_MAX_AGE_SECONDS = 300
@@ -29,7 +29,12 @@ export function oauthRoutes(deps: Deps, serviceToken: string): readonly Route<Ca
   const route = routeFor<Caller>()
   const common = { tag: 'oauth', bodyLimitBytes: BODY_LIMIT_BYTES } as const
   const pageRefusal = ({ status, message }: Problem) => errorPage(status, message)
-  const loginPageSpec = { 200: { description: 'The login page', type: 'text/html' }, 303: { description: 'Back to the application' } }
+  const loginPageSpec = {
+    200: { description: 'The login page', type: 'text/html' }, 303: { description: 'Back to the application, with a code or an error' },
+    ...refusals([400, 401, 403, 413, 415, 429, 503], { description: 'A page that says what is wrong', type: 'text/html' }),
+    431: { description: 'The address is longer than the platform takes', type: 'text/plain' },
+  }
+  const oauthRefusals = refusals([400, 401, 413, 415, 429, 503], { description: 'An error of RFC 6749', schema: OAuthError })
   const metadata = JSON.stringify(metadataOf(deps.settings))
   const describes = (at: string, id: string, summary: string) => route({
     tag: 'oauth', method: 'get', at, id, summary, access: 'public', answers: { 200: { description: 'The metadata', schema: z.looseObject({ issuer: z.string() }) } },
@@ -48,7 +53,7 @@ export function oauthRoutes(deps: Deps, serviceToken: string): readonly Route<Ca
       ...common, method: 'get', at: '/oauth/jwks', id: 'jwks', summary: 'The public keys of all tokens that may be about', access: 'public',
       headers: z.object({ 'if-none-match': z.string().max(500).optional() }),
       answers: {
-        200: { description: 'RFC 7517', schema: z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) }), headers: { ETag: 'Of the keys' } },
+        200: { description: 'RFC 7517', type: 'application/jwk-set+json', schema: z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) }), headers: { ETag: 'Of the keys' } },
         304: { description: 'Still the same' },
       },
       async handle({ headers, request, callId }) {
@@ -77,13 +82,13 @@ export function oauthRoutes(deps: Deps, serviceToken: string): readonly Route<Ca
 
     route({
       ...common, method: 'post', at: '/oauth/token', id: 'token', summary: 'Tokens for a code, a refresh token, or a client itself (RFC 6749)', access: 'client',
-      body: TokenForm, bodyType: FORM, answers: { 200: { description: 'Tokens', schema: Tokens } }, refuse: oauthErrorAnswer,
+      body: TokenForm, bodyType: FORM, answers: { 200: { description: 'Tokens', schema: Tokens }, ...oauthRefusals }, refuse: oauthErrorAnswer,
       handle: async ({ body, request, callId }) => json(await giveTokens(deps, request, body, originOf(request, callId)), 200, { pragma: 'no-cache' }),
     }),
     route({
       ...common, method: 'post', at: '/oauth/introspect', id: 'introspect', summary: 'Whether a token counts (RFC 7662)', access: 'client',
       description: 'For services with the service token, all tokens; for a client with a secret, its own.',
-      body: TokenStateForm, bodyType: FORM, answers: { 200: { description: 'What it says, if it counts', schema: TokenState } }, refuse: oauthErrorAnswer,
+      body: TokenStateForm, bodyType: FORM, answers: { 200: { description: 'What it says, if it counts', schema: TokenState }, ...oauthRefusals }, refuse: oauthErrorAnswer,
       async handle({ body, request, callId }) {
         const origin = originOf(request, callId)
         const shown = bearerToken(request)
@@ -95,7 +100,7 @@ export function oauthRoutes(deps: Deps, serviceToken: string): readonly Route<Ca
     }),
     route({
       ...common, method: 'post', at: '/oauth/revoke', id: 'revoke', summary: 'Ends a token, and the session it belongs to (RFC 7009)', access: 'client',
-      body: TokenStateForm, bodyType: FORM, answers: { 200: { description: 'It counts no more, if it ever did' } }, refuse: oauthErrorAnswer,
+      body: TokenStateForm, bodyType: FORM, answers: { 200: { description: 'It counts no more, if it ever did' }, ...oauthRefusals }, refuse: oauthErrorAnswer,
       async handle({ body, request, callId }) {
         const origin = originOf(request, callId)
         const who = await authenticateClient(deps, request, body, origin.nowMs)
@@ -106,6 +111,10 @@ export function oauthRoutes(deps: Deps, serviceToken: string): readonly Route<Ca
     userInfoRoute('get', 'userInfo'),
     userInfoRoute('post', 'postUserInfo'),
   ]
+}
+
+function refusals(statuses: readonly number[], spec: AnswerSpec): Readonly<Record<number, AnswerSpec>> {
+  return Object.fromEntries(statuses.map((status) => [status, spec]))
 }
 
 /** OpenID Connect Discovery 1.0 and RFC 8414. */

@@ -13,7 +13,7 @@ const MAX_PAGE = 200
 const DEFAULT_PAGE = 50
 const MAX_KEY_DAYS = 3650
 
-export const Email = z.email().max(MAX_EMAIL)
+export const Email = z.email().regex(/^(?:[^@]{1,64}@|[^@]*$)/, 'must have at most 64 characters before the @').max(MAX_EMAIL)
 /** Of people and things; no control characters: they would steer terminals and logs. */
 export const Name = z.string().regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, 'must not have control characters').max(MAX_NAME)
 export const Password = z.string().min(1).max(MAX_PASSWORD_CHARACTERS)
@@ -87,11 +87,13 @@ export const NewClient = z.strictObject({
 })
 
 const short = z.string().max(2000)
+/** RFC 6749, appendix A. All of it together must fit into the first line of a request. */
+const visible = (max: number) => z.string().max(max).regex(/^[\x20-\x7e]*$/, 'must be visible ASCII')
 /** Forms of OAuth may have fields that nobody knows: they are left alone (RFC 6749, section 3.1). */
 export const AuthorizeQuery = z.object({
-  client_id: short.optional(), redirect_uri: short.optional(), response_type: short.optional(), response_mode: short.optional(), scope: short.optional(),
-  state: short.optional(), nonce: short.optional(), code_challenge: short.optional(), code_challenge_method: short.optional(), prompt: short.optional(),
-  request: z.string().optional(), request_uri: short.optional(),
+  client_id: visible(100).optional(), redirect_uri: visible(500).optional(), response_type: visible(50).optional(), response_mode: visible(50).optional(),
+  scope: visible(200).optional(), state: visible(2000).optional(), nonce: visible(500).optional(), code_challenge: visible(128).optional(),
+  code_challenge_method: visible(10).optional(), prompt: visible(100).optional(), request: visible(2000).optional(), request_uri: visible(500).optional(),
 })
 export const LoginForm = z.object({ request: z.string().max(16_384), email: z.string().max(MAX_EMAIL), password: Password, code: z.string().max(60).optional() })
 const clientFields = { client_id: short.optional(), client_secret: short.optional() }
@@ -100,4 +102,5 @@ export const TokenForm = z.object({
   scope: short.optional(), ...clientFields,
 })
 export const TokenStateForm = z.object({ token: Token, token_type_hint: short.optional(), ...clientFields })
+export const OAuthError = z.object({ error: z.string(), error_description: z.string() })
 export const TokenState = z.looseObject({ active: z.boolean() })
