@@ -1,7 +1,7 @@
 /**
  * Fuzzes the services from their own descriptions (`npm run test:api [-- NAME…]`): schemathesis calls each operation with what
  * its schemas allow and with what they do not, and compares every answer with them. It lives in a virtual environment of its own,
- * made by the first run. `api_seconds` is the time for each service.
+ * made by the first run. `api_seconds` is the time for each service, `api_seed` a number that makes other calls.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -13,6 +13,7 @@ import { services } from './services.ts'
 
 const here = import.meta.dirname
 const seconds = Number(process.env['api_seconds'] ?? 60)
+const seed = process.env['api_seed'] ?? '1'
 /** Beyond its own time: start, and finding the smallest call that shows a failure. */
 const SPARE_MS = 180_000
 /** It shows bodies of megabytes. */
@@ -22,7 +23,10 @@ const LINE_LENGTH = 1000
 function run(command: string, words: readonly string[], timeoutMs: number): Promise<number | null> {
   return new Promise((resolve, reject) => {
     // What the fuzzer remembers of a run lies there: nothing of it is for the next one.
-    const child = spawn(command, words, { cwd: scratch, timeout: timeoutMs, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(command, words, {
+      cwd: scratch, timeout: timeoutMs, stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, SCHEMATHESIS_HOOKS: join(here, 'hooks.py'), PYTHONDONTWRITEBYTECODE: '1' },
+    })
     createInterface({ input: child.stdout }).on('line', (line) => {
       console.log(line.length <= LINE_LENGTH ? line : `${line.slice(0, LINE_LENGTH)}…`)
     })
@@ -57,7 +61,7 @@ async function fuzz(program: string, name: string): Promise<boolean> {
   const headers = Object.entries(service.headers).flatMap(([key, value]) => ['--header', `${key}: ${value}`])
   const code = await run(program, [
     '--config-file', join(here, 'schemathesis.toml'), 'run', `${service.url}/openapi.json`, '--url', service.url, ...headers,
-    '--max-time', String(seconds), '--no-color', '--warnings', 'off', '--suppress-health-check', 'all',
+    '--seed', seed, '--max-time', String(seconds), '--no-color', '--warnings', 'off', '--suppress-health-check', 'all',
   ], seconds * 1000 + SPARE_MS)
   const errors = service.errors()
   for (const error of errors.slice(0, 5)) console.error(error)
