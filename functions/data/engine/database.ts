@@ -2,6 +2,7 @@
  * One database: calls wait in line for its thread, what they change goes to the log, and an answer is given once all that it has seen
  * is durable. A thread that must be ended, or has seen what did not become durable, is rebuilt from snapshot and log.
  */
+import { buildThread } from './build-thread.ts'
 import { createCommitter, type Committer } from './committer.ts'
 import { DataError, reasonOf } from './errors.ts'
 import { laterOf } from './file-log.ts'
@@ -9,7 +10,7 @@ import type { History } from './history.ts'
 import type { DataLog } from './log.ts'
 import type { Answer, Job, Values } from './messages.ts'
 import { monotonicMs } from './monotonic.ts'
-import { startThread, type DatabaseThread } from './thread.ts'
+import type { DatabaseThread } from './thread.ts'
 import type { DatabaseState, EngineCounts, RestorePoint } from './types.ts'
 
 export type Database = {
@@ -79,10 +80,14 @@ export function createDatabase(deps: DatabaseDeps): Database {
   let durable = last
   let sizeBytes = 0
   let isPumping = false
+  /** Nothing is handed to the thread: it is about to go. */
+  let isPaused = false
   let opening: Promise<void> | undefined
   let watch: NodeJS.Timeout | undefined
   let full: { readonly message: string; askedMs: number } | undefined
   let onIdle: (() => void)[] = []
+  /** One after the other. */
+  let closing: Promise<void> = Promise.resolve()
 
   const isWrite = ({ kind }: Job): boolean => kind === 'execute' || kind === 'migrate' || kind === 'replace'
   const pump = (): void => {
@@ -95,7 +100,7 @@ export function createDatabase(deps: DatabaseDeps): Database {
     })
   }
   const send = (): void => {
-    if (waiting.length === 0) return
+    if (waiting.length === 0 || isPaused) return
     if (state !== 'open' || thread === undefined) {
       if (opening === undefined) void open()
       return
@@ -112,7 +117,7 @@ export function createDatabase(deps: DatabaseDeps): Database {
       clearInterval(watch)
       watch = undefined
     }
-    if (sent.length + held.length + waiting.length > 0 || opening !== undefined) return
+    if (sent.length + held.length + (isPaused ? 0 : waiting.length) > 0 || opening !== undefined) return
     for (const tell of onIdle.splice(0)) tell()
   }
   const settle = ({ task, answer, point }: Held): void => {
@@ -203,47 +208,24 @@ export function createDatabase(deps: DatabaseDeps): Database {
   }
 
   const build = async (): Promise<void> => {
-    await log.close()
-    await deps.prepare()
-    const logged = await log.open()
-    let started: DatabaseThread | undefined
-    let replayedBytes = 0
-    try {
-      const reached = await history.replay({
-        begin() {
-          const before = started
-          replayedBytes = 0
-          started = startThread({ name, databaseBytes: deps.databaseBytes, onAnswers, onDeath })
-          void before?.end()
-        },
-        load: (bytes, offset) => started?.load(bytes, offset),
-        apply(changes) {
-          replayedBytes += changes.reduce((sum, { length }) => sum + length, 0)
-          started?.apply(changes)
-        },
-      })
-      if (reached.record < logged.record) throw new DataError('DAMAGED', `database ${name}: records ${reached.record + 1} to ${logged.record} cannot be read`)
-      sizeBytes = await started?.open() ?? 0
-      last = reached
-      durable = reached
-      thread = started
-      committer = createCommitter({
-        log,
-        onDurable(record, count, bytes) {
-          durable = { record: record.record, timeMs: record.timeMs }
-          counts.syncs++
-          counts.records += count
-          release()
-          counts.writtenBytes += bytes
-          deps.onDurable(bytes)
-        },
-        onFailed,
-      })
-      deps.onOpened(replayedBytes)
-    } catch (error) {
-      await started?.end()
-      throw error
-    }
+    const built = await buildThread({ name, databaseBytes: deps.databaseBytes, log, history, prepare: deps.prepare, onAnswers, onDeath })
+    thread = built.thread
+    last = built.point
+    durable = built.point
+    sizeBytes = built.sizeBytes
+    committer = createCommitter({
+      log,
+      onDurable(record, count, bytes) {
+        durable = { record: record.record, timeMs: record.timeMs }
+        counts.syncs++
+        counts.records += count
+        counts.writtenBytes += bytes
+        release()
+        deps.onDurable(bytes)
+      },
+      onFailed,
+    })
+    deps.onOpened(built.replayedBytes)
   }
   const open = (): Promise<void> => {
     state = 'opening'
@@ -274,17 +256,33 @@ export function createDatabase(deps: DatabaseDeps): Database {
     }
     throw new DataError('DISK_FULL', full?.message ?? 'the disk is full')
   }
-  const close = async (): Promise<void> => {
+  /** Calls that come meanwhile wait, and open it again. */
+  const closeFor = <T>(body: () => Promise<T>): Promise<T> => {
+    const mine = closing.then(() => closeNow(body))
+    closing = mine.then(() => undefined, () => undefined)
+    return mine
+  }
+  const closeNow = async <T>(body: () => Promise<T>): Promise<T> => {
     await new Promise<void>((resolve) => {
-      onIdle.push(resolve)
+      onIdle.push(() => {
+        isPaused = true
+        resolve()
+      })
       settleIdle()
     })
-    await committer?.idle()
-    const open = thread
-    thread = undefined
-    if (state !== 'damaged') state = 'closed'
-    await open?.end()
-    await log.close()
+    try {
+      await committer?.idle()
+      const open = thread
+      thread = undefined
+      if (state !== 'damaged') state = 'closed'
+      await open?.end()
+      await log.close()
+      return await body()
+    } finally {
+      isPaused = false
+      pump()
+      settleIdle()
+    }
   }
 
   return {
@@ -305,20 +303,12 @@ export function createDatabase(deps: DatabaseDeps): Database {
     point: () => durable,
     sizeBytes: () => sizeBytes,
     waiting: () => waiting.length + sent.length + held.length,
-    close,
-    async whileClosed(body) {
-      await close()
-      const work = body()
-      // Calls that come meanwhile wait.
-      opening = work.then(() => undefined, () => undefined).finally(() => {
-        opening = undefined
-        pump()
-        settleIdle()
-      })
-      const answer = await work
+    close: () => closeFor(async () => undefined),
+    whileClosed: (body) => closeFor(async () => {
+      const answer = await body()
       state = 'closed'
       problem = undefined
       return answer
-    },
+    }),
   }
 }

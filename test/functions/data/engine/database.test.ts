@@ -4,10 +4,10 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DataError, type DataErrorCode } from '../../../../functions/data/engine/errors.ts'
 import type { Engine } from '../../../../functions/data/engine/engine.ts'
-import type { DataFile, DataFiles } from '../../../../functions/data/engine/files.ts'
+import type { DataFile } from '../../../../functions/data/engine/files.ts'
 import { eventually, test } from '../../../kit.ts'
 import { engineWorld, fileOf, rowsOf } from './engine-world.ts'
-import { createForgetfulDisk } from './forgetful-files.ts'
+import { createForgetfulDisk, inMemory } from './forgetful-files.ts'
 
 const endless = 'WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n'
 const table = { sql: 'CREATE TABLE t (id INTEGER PRIMARY KEY, value)' }
@@ -266,11 +266,6 @@ test('a migration runs once, as a whole, and must stay as it was', async () => {
   await assert.rejects(engine.migrate('db', [{ id: '4', sql: 'COMMIT; DROP TABLE a' }]), isError('NOT_ACCEPTED'))
   assert.deepEqual(await rowsOf(await world.restart(), 'db', `SELECT name FROM sqlite_schema WHERE name IN ('a', 'b')`), [['a']])
 })
-
-/** Where many syncs one after the other would take their time. */
-function inMemory(): { files: DataFiles; folder: string } {
-  return { files: createForgetfulDisk().view(), folder: '/data' }
-}
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 100_000) yield bytes.subarray(at, at + 100_000)

@@ -5,6 +5,7 @@ import { nodeFiles } from '../../../../functions/data/engine/files.ts'
 import type { SqlValue } from '../../../../functions/data/engine/types.ts'
 import { cases, eventually, test } from '../../../kit.ts'
 import { engineWorld, rowsOf } from './engine-world.ts'
+import { inMemory } from './forgetful-files.ts'
 
 const createTable = { sql: 'CREATE TABLE t (id INTEGER PRIMARY KEY, value ANY)' }
 
@@ -75,7 +76,7 @@ const refusals: readonly { readonly name: string; readonly sql: string; readonly
 ]
 
 cases('refused, and nothing is changed', refusals, async ({ sql, code, parameters, asQuery }) => {
-  await using world = await engineWorld()
+  await using world = await engineWorld(inMemory())
   const engine = world.engine()
   await engine.create('db')
   const setUp = [

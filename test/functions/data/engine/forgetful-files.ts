@@ -189,6 +189,11 @@ export function createForgetfulDisk(initial?: ReadonlyMap<string, FolderNode>): 
   })
 }
 
+/** Where many syncs one after the other would take their time. */
+export function inMemory(): { readonly files: DataFiles; readonly folder: string } {
+  return { files: createForgetfulDisk().view(), folder: '/data' }
+}
+
 function isDurable(path: string, durable: ReadonlySet<string>): boolean {
   return path === '/' || (durable.has(path) && isDurable(dirname(path), durable))
 }

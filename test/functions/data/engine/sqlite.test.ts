@@ -1,0 +1,39 @@
+import * as assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { createConnection } from '../../../../functions/data/engine/connection.ts'
+import { DataError } from '../../../../functions/data/engine/errors.ts'
+import { createPagedFile } from '../../../../functions/data/engine/paged-file.ts'
+import { loadSqlite } from '../../../../functions/data/engine/sqlite.ts'
+import { test } from '../../../kit.ts'
+
+/** Of the build whose system calls `sqlite.ts` knows by name. After an update: look the names up, run all tests, write the new hash here. */
+const KNOWN_BUILD = '43bbcdd44287e5a2db3b6b5af34b1a3485a7a441285d247976c1ebe3c61f8dbf'
+
+test('sql.js is the build that is known', () => {
+  const module = readFileSync(createRequire(import.meta.url).resolve('sql.js/dist/sql-wasm.wasm'))
+  assert.equal(createHash('sha256').update(module).digest('hex'), KNOWN_BUILD)
+})
+
+test('a transaction that changes too much spoils the file and says so; a query that would write spoils only the connection', async () => {
+  const file = createPagedFile()
+  const sqlite = await loadSqlite(file, { heapBytes: 2 ** 28, changeBytes: 100_000 })
+  const open = () => createConnection({ sqlite, databaseBytes: 2 ** 26, name: 'db' })
+  const limits = { rows: 10, bytes: 1000 }
+  let connection = open()
+  connection.execute([{ sql: 'CREATE TABLE t (a)' }, { sql: 'CREATE VIRTUAL TABLE words USING fts4 (word)' }], limits)
+  for (const word of ['one', 'two']) connection.execute([{ sql: 'INSERT INTO words VALUES (?)', parameters: [word] }], limits)
+  file.takeChanges()
+
+  assert.throws(() => connection.query('SELECT optimize(words) FROM words', undefined, limits), (error) => error instanceof DataError && error.code === 'READ_ONLY')
+  assert.equal(connection.spoiled(), 'connection')
+  assert.equal(file.takeChanges(), undefined)
+  connection.close()
+  connection = open()
+  assert.deepEqual(connection.query('SELECT count(*) FROM words', undefined, limits).rows, [[2]])
+
+  const large = { sql: 'INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 10000) SELECT randomblob(1000) FROM n' }
+  assert.throws(() => connection.execute([large], limits), (error) => error instanceof DataError && error.code === 'TOO_LARGE')
+  assert.equal(connection.spoiled(), 'file')
+})
