@@ -1,6 +1,8 @@
 /** `npm run soak [-- NAME…]`: long runs that look for calls that fail while the platform changes under load. */
 import { buildFunctions } from '../bench/build-functions.ts'
 import { show, showTable } from '../bench/statistics.ts'
+import { startData } from '../functions/data/data-function.ts'
+import { compareWithSqlite } from '../functions/data/differential.ts'
 import { killRounds } from '../queue/kill-rounds.ts'
 import { platformKills } from './platform-kills.ts'
 import { rolling, type RollingPlan } from './rolling.ts'
@@ -18,6 +20,7 @@ const soaks: Readonly<Record<string, Soak>> = {
   'queue-kills': showQueueKills,
   'platform-kills': showPlatformKills,
   trickle: showTrickle,
+  'data-differential': showDataDifferential,
 }
 
 const demonstration = { ratePerSecond: RATE_PER_SECOND, seconds: SECONDS, redeploys: 10, replicas: 5, killEverySeconds: 5 }
@@ -70,6 +73,20 @@ async function showTrickle(): Promise<boolean> {
   console.log(showTable('a call each 5 s on a function that sleeps after 2 s', ['calls', 'failed (goal 0)', 'woken', 'p50 ms', 'p99 ms'],
     [[show(report.calls), show(report.failed), show(report.wakes), show(report.p50Ms, 1), show(report.p99Ms, 1)]]))
   return report.failed === 0
+}
+
+const DIFFERENTIAL_SEEDS = 5
+const DIFFERENTIAL_STATEMENTS = 3_000
+
+/** Random statements, answered by the data service as by SQLite itself: throws at the first difference. */
+async function showDataDifferential(): Promise<boolean> {
+  await using data = await startData({ trust_folder: 'true' })
+  for (let i = 0; i < DIFFERENTIAL_SEEDS; i++) {
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    const { statements, failed } = await compareWithSqlite(data, { seed, statements: DIFFERENTIAL_STATEMENTS })
+    console.log(`data-differential, seed ${seed}: ${statements} statements, ${failed} calls failed alike, no difference`)
+  }
+  return true
 }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(soaks)
