@@ -36,11 +36,11 @@ export const BUFFER_BYTES = 320
 export const TAG_BYTES = 360
 /** Its tables, also when there is one key in them. */
 export const SPACE_BYTES = 640
-/** Types that many entries share are kept once; a new one, with its slot. */
+/** Types that many entries have are kept once; each pays for its own all the same. */
 export const MAX_SHARED_TYPES = 256
 
-export function costOf({ key, value, tags }: Pick<KeptEntry, 'key' | 'value' | 'tags'>): number {
-  let bytes = ENTRY_BYTES + textBytes(key) + (typeof value === 'string' ? value.length : BUFFER_BYTES + value.length)
+export function costOf({ key, value, contentType, tags }: Pick<KeptEntry, 'key' | 'value' | 'contentType' | 'tags'>): number {
+  let bytes = ENTRY_BYTES + textBytes(key) + contentType.length + (typeof value === 'string' ? value.length : BUFFER_BYTES + value.length)
   for (const tag of tags) bytes += TAG_BYTES + 2 * textBytes(tag)
   return bytes
 }
@@ -53,11 +53,6 @@ export function costOfSpace({ name }: Pick<Space, 'name'>): number {
 function textBytes(text: string): number {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0xff) return 2 * text.length
   return text.length
-}
-
-/** A text of its own: one that was cut out of a request would keep the whole request in memory. */
-export function ownText(text: string): string {
-  return Buffer.from(text).toString()
 }
 
 export function keptValue({ value }: Draft): string | Buffer {

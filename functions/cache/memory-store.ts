@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import {
-  costOf, costOfSpace, keptValue, type KeptEntry, MAX_SHARED_TYPES, ownText, shownEntry, type Space,
+  costOf, costOfSpace, keptValue, type KeptEntry, MAX_SHARED_TYPES, shownEntry, type Space,
 } from './kept-entry.ts'
 import { createRecency } from './recency.ts'
 import type { Draft, Entry, Store } from './store.ts'
@@ -53,11 +53,6 @@ export function createMemoryStore({ limitBytes, nowMs }: MemoryStoreDeps): Memor
     bytes -= costOfSpace(space)
   }
 
-  const use = (one: KeptEntry): void => {
-    if (one === sweptNext) sweptNext = one.newer
-    recency.touch(one)
-  }
-
   const untag = (one: KeptEntry): void => {
     for (const tag of one.tags) {
       const tagged = one.space.tags?.get(tag)
@@ -87,8 +82,8 @@ export function createMemoryStore({ limitBytes, nowMs }: MemoryStoreDeps): Memor
   const openSpace = (name: string): Space => {
     const present = spaces.get(name)
     if (present !== undefined) return present
-    const made: Space = { name: ownText(name), entries: new Map(), tags: undefined }
-    spaces.set(made.name, made)
+    const made: Space = { name, entries: new Map(), tags: undefined }
+    spaces.set(name, made)
     bytes += costOfSpace(made)
     return made
   }
@@ -96,9 +91,8 @@ export function createMemoryStore({ limitBytes, nowMs }: MemoryStoreDeps): Memor
   const sharedType = (type: string): string => {
     const shared = sharedTypes.get(type)
     if (shared !== undefined) return shared
-    const own = ownText(type)
-    if (sharedTypes.size < MAX_SHARED_TYPES) sharedTypes.set(own, own)
-    return own
+    if (sharedTypes.size < MAX_SHARED_TYPES) sharedTypes.set(type, type)
+    return type
   }
 
   const write = (spaceName: string, key: string, draft: Draft, now: number): KeptEntry => {
@@ -109,20 +103,20 @@ export function createMemoryStore({ limitBytes, nowMs }: MemoryStoreDeps): Memor
       version: ++lastVersion,
       freshUntilMs: draft.freshMs === undefined ? Infinity : now + draft.freshMs,
       staleMs: draft.staleMs,
-      tags: draft.tags.map(ownText),
+      tags: draft.tags,
     }
     const space = openSpace(spaceName)
     let one = space.entries.get(key)
     if (one === undefined) {
-      one = { space, key: ownText(key), ...content, older: undefined, newer: undefined }
-      space.entries.set(one.key, one)
+      one = { space, key, ...content, older: undefined, newer: undefined }
+      space.entries.set(key, one)
       recency.add(one)
       entries++
     } else {
       untag(one)
       bytes -= costOf(one)
       Object.assign(one, content)
-      use(one)
+      recency.touch(one)
     }
     tagged(one)
     bytes += costOf(one)
@@ -168,7 +162,7 @@ export function createMemoryStore({ limitBytes, nowMs }: MemoryStoreDeps): Memor
       }
       if (one.freshUntilMs > now) counts.hits++
       else counts.staleHits++
-      use(one)
+      recency.touch(one)
       return shown(one, now)
     },
     update(space, key, change) {

@@ -7,7 +7,7 @@ const before = taken()
 for (let i = 0; i < entries; i++) {
   const value = Buffer.alloc(valueBytes, i)
   // As it comes from a request: cut out of a longer text.
-  const [, space = '', key = ''] = `/space-number-${Math.floor(i / keysOfSpace)}/key-of-the-entry-${i}?`.split(/[/?]/)
+  const [, space = '', key = ''] = `/space-number-${Math.floor(i / keysOfSpace)}/key-of-the-entry-${i}/${'x'.repeat(200)}${i}`.split('/')
   store.update(space, key, () => ({
     value, contentType: 'text/plain', freshMs: 1e7 + i, staleMs: 0.5, tags: Array.from({ length: tags }, (_, t) => `tag-${t}-of-${i}`),
   }))

@@ -72,6 +72,18 @@ test('while all is read all the time, the sweep still comes to the end', () => {
   assert.equal(store.stats().expirations, 50)
 })
 
+test('what was removed is not removed once more by the sweep', () => {
+  for (let writes = 1; writes < 8; writes++) {
+    const { store, pass } = open()
+    const keys = Array.from({ length: writes }, (_, i) => `k${i}`)
+    for (const key of keys) store.update('s', key, () => draftOf('x', { freshMs: 1_000 }))
+    for (const key of keys) store.update('s', key, () => undefined)
+    pass(2_000)
+    for (let i = 0; i < 5; i++) store.update('s', `n${i}`, () => draftOf('x'))
+    assert.deepEqual([store.stats().entries, store.clear('s'), store.stats().bytes], [5, 5, 0])
+  }
+})
+
 test('versions of two stores are never the same', () => {
   const one = open().store.update('s', 'k', () => draftOf('x'))
   const other = open().store.update('s', 'k', () => draftOf('x'))
@@ -79,6 +91,6 @@ test('versions of two stores are never the same', () => {
 })
 
 test('a text with wide characters costs what it takes', () => {
-  const narrow = costOf({ key: 'é'.repeat(100), value: '', tags: [] })
-  assert.equal(costOf({ key: '日'.repeat(100), value: '', tags: [] }) - narrow, 100)
+  const narrow = costOf({ key: 'é'.repeat(100), value: '', contentType: '', tags: [] })
+  assert.equal(costOf({ key: '日'.repeat(100), value: '', contentType: '', tags: [] }) - narrow, 100)
 })
