@@ -57,6 +57,8 @@ export async function removePlatform(cluster: Cluster): Promise<void> {
     await cluster.kubectl('-n', 'openfaas', 'delete', kind, name, '--ignore-not-found', '--wait=false').catch(() => '')
   }
   await cluster.kubectl('-n', 'openfaas', 'wait', '--for=delete', 'pod', '-l', 'app=gateway', '--timeout=120s')
+  // It goes after the last pod that used it; until then another one of its name cannot be made.
+  await cluster.kubectl('-n', 'openfaas', 'wait', '--for=delete', 'persistentvolumeclaim/bramble-data', '--timeout=120s')
 }
 
 export async function rolledOut(cluster: Cluster): Promise<void> {
