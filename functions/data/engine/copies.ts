@@ -17,6 +17,10 @@ import type { Snapshots } from './snapshots.ts'
 export type Copies = {
   /** Brings the target up to what is durable now. */
   round(): Promise<void>
+  /** Whether nothing was changed since the last round. */
+  isComplete(): boolean
+  /** So it is still. */
+  confirm(): void
   /** Of the last round that came to its end; `undefined`: none yet. */
   completeAtMs(): number | undefined
 }
@@ -128,6 +132,8 @@ export function createCopies({ name, folder, files, log, snapshots, target, nowM
       }
       await writeProgress({ ...current, completeAtMs: startedMs })
     },
+    isComplete: () => progress !== undefined && progress.completeAtMs !== null && progress.record === record(),
+    confirm() { if (progress !== undefined) progress = { ...progress, completeAtMs: nowMs() } },
     completeAtMs: () => progress?.completeAtMs ?? undefined,
   }
 }

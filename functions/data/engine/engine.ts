@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { folderTarget, httpTarget, type CopyTarget } from './copy-target.ts'
 import { DataError, hasCode, reasonOf } from './errors.ts'
 import { nodeFiles, type DataFiles } from './files.ts'
-import { defaultLimits, type EngineLimits } from './limits.ts'
+import { defaultLimits, IDLE_MS, type EngineLimits } from './limits.ts'
 import { monotonicMs } from './monotonic.ts'
 import { createStoredDatabase, type StoredDatabase } from './stored-database.ts'
 import type {
@@ -26,6 +26,8 @@ export type EngineSettings = {
   /** Believe that the folder is durable though its file system (overlay, tmpfs) says that it is not. */
   readonly trustsFolder?: boolean | undefined
   readonly limits?: Partial<EngineLimits> | undefined
+  /** When a database is closed that nobody asks. */
+  readonly idleMs?: number | undefined
   /** Copies of all databases off this board. */
   readonly copies?: CopySettings | undefined
 }
@@ -92,6 +94,7 @@ export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.no
   let notDurable: string | undefined
   let isStarted = false
   let unlock: (() => void) | undefined
+  let idleTimer: NodeJS.Timeout | undefined
 
   const targetOf = ({ to, authorization }: CopySettings): CopyTarget => /^https?:/.test(to) ? httpTarget(to, authorization) : folderTarget(files, to)
   const add = (name: string): StoredDatabase => {
@@ -146,10 +149,14 @@ export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.no
       const names = settings.folder === '' ? [] : await files.names(settings.folder)
       for (const name of names.filter((one) => one.startsWith(REMOVED))) await files.removeTree(join(settings.folder, name))
       for (const name of names.filter((one) => namePattern.test(one))) add(name)
+      const idleMs = settings.idleMs ?? IDLE_MS
+      idleTimer = setInterval(() => { for (const one of databases.values()) one.closeIfIdle(idleMs) }, idleMs / 4)
+      idleTimer.unref()
       isStarted = true
     },
     async stop() {
       isStarted = false
+      clearInterval(idleTimer)
       await Promise.all(changing.values())
       await Promise.all([...databases.values()].map((one) => one.close()))
       databases.clear()

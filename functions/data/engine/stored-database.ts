@@ -8,6 +8,7 @@ import { createFileLog, SEGMENT_BYTES } from './file-log.ts'
 import type { DataFiles } from './files.ts'
 import { createHistory } from './history.ts'
 import type { EngineLimits } from './limits.ts'
+import { monotonicMs } from './monotonic.ts'
 import { createPagedFile, type PagedFile } from './paged-file.ts'
 import { createSnapshots } from './snapshots.ts'
 import type {
@@ -24,6 +25,8 @@ export type StoredDatabase = {
   restoreTo(target: RestoreTarget): Promise<RestoreAnswer>
   /** Begins to copy, when there is a place for copies; opens the database. */
   start(): void
+  /** Gives its memory back when nobody has asked it for so long. */
+  closeIfIdle(idleMs: number): void
   close(): Promise<void>
 }
 
@@ -62,6 +65,7 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
   let lastView = 0
   let backups = 0
   let isClosing = false
+  let usedMs = monotonicMs()
   /** What works on snapshots and log, one after the other. */
   let busy: Promise<unknown> = Promise.resolve()
   let snapshotting: Promise<void> | undefined
@@ -123,8 +127,13 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
   /** One after the other, for ever. */
   const copyRounds = async (everyMs: number): Promise<void> => {
     try {
-      if (database.state() !== 'open') await database.run({ kind: 'drop parts' }, OWN_TIMEOUT_MS)
-      await exclusively(async () => isClosing ? undefined : copies?.round())
+      // Closed with nothing that is not copied: it stays closed.
+      if (database.state() === 'closed' && copies?.isComplete() === true) {
+        copies.confirm()
+      } else {
+        if (database.state() !== 'open') await database.run({ kind: 'drop parts' }, OWN_TIMEOUT_MS)
+        await exclusively(async () => isClosing ? undefined : copies?.round())
+      }
     } catch (error) {
       counts.failedCopies++
       report('error', 'a database was not copied; it is tried again', { database: name, error: reasonOf(error) })
@@ -175,12 +184,14 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
       logBytes: log.bytes(), snapshotBytes: snapshots.bytes(), waiting: database.waiting(), copyAgeSeconds: ageSeconds(copies?.completeAtMs()),
     }),
     async query({ sql, parameters, rowLimit = limits.rows, timeoutMs = limits.timeoutMs }) {
+      usedMs = monotonicMs()
       counts.queries++
       const rows = Math.min(rowLimit, limits.rows)
       const { value, point } = await database.run({ kind: 'query', sql, parameters, rows, bytes: limits.resultBytes }, Math.min(timeoutMs, limits.timeoutMs))
       return { result: value, record: point.record }
     },
     async execute({ statements, rowLimit = limits.rows, timeoutMs = limits.timeoutMs }) {
+      usedMs = monotonicMs()
       counts.transactions++
       const rows = Math.min(rowLimit, limits.rows)
       const { value, point } = await database.run({ kind: 'execute', statements, rows, bytes: limits.resultBytes }, Math.min(timeoutMs, limits.timeoutMs))
@@ -226,6 +237,11 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
     }),
     start() {
       if (deps.copying !== undefined && copyTimer === undefined) void copyRounds(deps.copying.everyMs)
+    },
+    closeIfIdle(idleMs) {
+      const isIdle = database.state() === 'open' && database.waiting() === 0 && backups === 0 && monotonicMs() - usedMs >= idleMs
+      if (!isIdle || isClosing) return
+      void exclusively(() => database.close()).catch((error: unknown) => report('warn', 'an idle database was not closed', { database: name, error: reasonOf(error) }))
     },
     async close() {
       isClosing = true

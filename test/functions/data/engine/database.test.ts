@@ -241,6 +241,17 @@ test('a damaged log is told and not served, others are, and a restore brings it 
   assert.ok((await readdir(folder)).some((name) => name.endsWith('.aside')), 'what was damaged is kept')
 })
 
+test('a database that nobody asks is closed, and opened by the next call, however often they meet', async () => {
+  await using world = await engineWorld({ ...inMemory(), idleMs: 4 })
+  const engine = world.engine()
+  await withTable(engine, 'db')
+  for (let value = 1; value <= 10; value++) {
+    await engine.execute('db', insert(value))
+    if (value % 2 === 0) await eventually('it is closed', () => engine.get('db')?.state === 'closed')
+    assert.deepEqual(await rowsOf(engine, 'db', 'SELECT count(*) FROM t'), [[value]])
+  }
+})
+
 test('a removed database is gone, and another one may have its name', async () => {
   await using world = await engineWorld()
   await withTable(world.engine(), 'db')

@@ -17,12 +17,12 @@ export type EngineWorld = AsyncDisposable & {
   restart(isKilled?: boolean): Promise<Engine>
 }
 
-export async function engineWorld(options: { limits?: Partial<EngineLimits>; files?: DataFiles; folder?: string; nowMs?: () => number; copies?: CopySettings } = {}): Promise<EngineWorld> {
+export async function engineWorld(options: { limits?: Partial<EngineLimits>; files?: DataFiles; folder?: string; nowMs?: () => number; copies?: CopySettings; idleMs?: number } = {}): Promise<EngineWorld> {
   const folder = options.folder ?? await mkdtemp(join(tmpdir(), 'bramble-data-'))
   const lines: Line[] = []
   const note = (level: string) => (message: string, fields: Readonly<Record<string, unknown>> = {}): void => { lines.push({ level, message, fields }) }
   const deps: EngineDeps = {
-    settings: { folder, trustsFolder: true, limits: options.limits, copies: options.copies },
+    settings: { folder, trustsFolder: true, limits: options.limits, copies: options.copies, idleMs: options.idleMs },
     log: { info: note('info'), warn: note('warn'), error: note('error') },
     // An engine that was "killed" lives on in this process: the lock is for others.
     files: options.files ?? { ...nodeFiles, lock: async () => () => undefined },
