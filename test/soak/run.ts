@@ -4,6 +4,7 @@ import { show, showTable } from '../bench/statistics.ts'
 import { startData } from '../functions/data/data-function.ts'
 import { compareWithSqlite } from '../functions/data/differential.ts'
 import { killRounds } from '../queue/kill-rounds.ts'
+import { dataEngine } from './data-engine.ts'
 import { platformKills } from './platform-kills.ts'
 import { rolling, type RollingPlan } from './rolling.ts'
 import { trickle } from './trickle.ts'
@@ -20,6 +21,7 @@ const soaks: Readonly<Record<string, Soak>> = {
   'queue-kills': showQueueKills,
   'platform-kills': showPlatformKills,
   trickle: showTrickle,
+  'data-engine': showDataEngine,
   'data-differential': showDataDifferential,
 }
 
@@ -87,6 +89,15 @@ async function showDataDifferential(): Promise<boolean> {
     console.log(`data-differential, seed ${seed}: ${statements} statements, ${failed} calls failed alike, no difference`)
   }
   return true
+}
+
+/** Databases killed under load, and rebuilt from snapshots and log. */
+async function showDataEngine(): Promise<boolean> {
+  const seed = Date.now() % 100_000
+  const report = await dataEngine({ kills: 20, rounds: 20, transactionsEach: 500, seed })
+  console.log(showTable(`databases killed and rebuilt (seed ${seed})`, ['kills', 'told', 'lost (goal 0)', 'half there (goal 0)', 'transactions', 'of these failed', 'rebuilds, equal to the byte'],
+    [[report.kills, report.told, report.lost.length, report.half, report.transactions, report.failed, report.rebuilds].map((value) => show(value))]))
+  return report.lost.length === 0 && report.half === 0
 }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(soaks)
