@@ -5,7 +5,7 @@ import { createClient } from './client.ts'
 import { createCommand, takeArguments, type Io } from './command.ts'
 import { basicHeader } from './credentials.ts'
 import { deployFunctions, type Deployed } from './deploy-functions.ts'
-import { chosenFunctions, openStack, stackOptions } from './target.ts'
+import { DEFAULT_GATEWAY, chosenFunctions, openStack, stackOptions } from './target.ts'
 import { paint, print, table, tell } from './terminal.ts'
 import { readVersion } from './version.ts'
 import { watchAndDeploy } from './watch-and-deploy.ts'
@@ -51,6 +51,7 @@ export const start = createCommand({
           if (isNewPassword && password !== undefined) {
             print(io, `Password of user ${user}: ${paint(io, 'bold', password, 'stdout')} (made now and shown only once; bramble finds it by itself)`)
           }
+          if (gatewayUrl !== DEFAULT_GATEWAY) print(io, `In other terminals:  export OPENFAAS_URL=${gatewayUrl}`)
           print(io, 'Ctrl-C stops everything.\n')
           if (!options.watch) return
           await watchAndDeploy(io, client, {
