@@ -7,7 +7,7 @@ import { type Platform, ROOT, startPlatform } from '../../bench/platform.ts'
 import { eventually, test } from '../../kit.ts'
 import { TOKEN } from './started-cache.ts'
 
-const KEYS = Array.from({ length: 600 }, (_, i) => `user-${i}`)
+const KEYS = Array.from({ length: 300 }, (_, i) => `user-${i}`)
 const AT_ONCE = 20
 const LIMIT = { timeoutMs: 120_000 }
 
@@ -83,7 +83,7 @@ test('keys are spread over replicas; one more moves its share, a lost one loses 
   assert.equal((await present()).size, KEYS.length, 'each is found where it was put')
   const parts = await entries()
   assert.equal(sum(parts), KEYS.length, 'and is nowhere else')
-  for (const part of parts.values()) assert.ok(part > 130 && part < 270, String([...parts.values()]))
+  for (const part of parts.values()) assert.ok(part > 70 && part < 130, String([...parts.values()]))
 
   await platform.scale('cache', 4)
   await platform.ready('cache', 4)
@@ -126,8 +126,8 @@ test('what belongs together is on one replica, through whichever process of the 
   assert.ok((items as { found: boolean }[]).every(({ found }) => found))
   assert.deepEqual(await post('/v1/shop/groups/cart-1/invalidate', { tags: ['all'] }), { removed: 100 })
 
-  await each(KEYS.slice(0, 200), () => post('/v1/shop/keys/visits/increment', {}))
-  assert.equal(await (await call('GET', '/v1/shop/keys/visits')).text(), '200')
+  await each(KEYS, () => post('/v1/shop/keys/visits/increment', {}))
+  assert.equal(await (await call('GET', '/v1/shop/keys/visits')).text(), '300')
 
   let made = 0
   const texts = await Promise.all(KEYS.slice(0, 30).map(async () => {
