@@ -24,14 +24,15 @@ export async function register(deps: Deps, input: { readonly email: string; read
   const { db, hasher, outbox, settings, log } = deps
   const email = normalizeEmail(input.email)
   checkNewPassword(input.password, { minLength: settings.passwordMinLength, email, path: '/password' })
+  // First: a hash is work that nobody shall ask for without end.
+  const counted = lettersTo(email, origin)
+  if (await db.execute(counted.map((one) => countTry(one, origin.nowMs))) === undefined) throw await blocked({ db }, counted, origin)
   const passwordHash = await hasher.hash(input.password)
   const id = newId('usr')
   const token = newToken(MAIL_TOKEN_PREFIX)
   const isNew = 'EXISTS (SELECT 1 FROM users WHERE id = :user_id)'
-  const counted = lettersTo(email, origin)
   const letter = { to: email, service: settings.serviceName, token, link: settings.verifyLink, minutes: settings.verifyTokenMs / MINUTE_MS }
-  const results = await db.execute([
-    ...counted.map((one) => countTry(one, origin.nowMs)),
+  await db.execute([
     { sql: 'DELETE FROM mail_tokens WHERE user_id IN (SELECT id FROM users WHERE email = :email AND email_verified_at IS NULL)', parameters: { email } },
     { sql: 'DELETE FROM users WHERE email = :email AND email_verified_at IS NULL', parameters: { email } },
     {
@@ -48,7 +49,6 @@ export async function register(deps: Deps, input: { readonly email: string; read
     auditStatement({ event: 'account.registered', userId: id }, origin, isNew, { user_id: id }),
     auditStatement({ event: 'account.register_existing' }, origin, `NOT ${isNew}`, { user_id: id }),
   ])
-  if (results === undefined) throw await blocked({ db }, counted, origin)
   log.info('a registration', { address: origin.address })
   outbox.deliver()
 }

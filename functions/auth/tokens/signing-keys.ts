@@ -29,7 +29,7 @@ type LoadedKey = ScheduledKey & SigningKey & PublicKey & { readonly jwk: JWK }
 
 /** How old the keys in memory may be: a rotation by another replica is known after so long. */
 const CACHE_MS = 30_000
-/** Tokens with unknown keys come from attackers too: they must not each cost a query. */
+/** Another replica may have made a key just now; but tokens with unknown keys come from attackers too, and must not each cost a query. */
 const UNKNOWN_KEY_MS = 2000
 const PURPOSE = 'signing key'
 
@@ -40,6 +40,7 @@ const privateJwk = publicJwk.extend({ d: z.string() })
 export function createSigningKeys({ db, vault, times }: { readonly db: Database; readonly vault: Vault; readonly times: KeyTimes }): SigningKeys {
   let loaded: { readonly keys: readonly LoadedKey[]; readonly atMs: number } | undefined
   let loading: Promise<readonly LoadedKey[]> | undefined
+  let unknownAtMs = 0
 
   const load = async (nowMs: number): Promise<readonly LoadedKey[]> => {
     const rows = await db.query('SELECT generation, kid, public_jwk, sealed_jwk, active_from FROM signing_keys')
@@ -58,6 +59,12 @@ export function createSigningKeys({ db, vault, times }: { readonly db: Database;
   }
   const reload = (nowMs: number): Promise<readonly LoadedKey[]> => loading ??= load(nowMs).finally(() => { loading = undefined })
 
+  /** What is being loaded may be from before the change. */
+  const reloadChanged = async (nowMs: number): Promise<readonly LoadedKey[]> => {
+    await loading?.catch(() => undefined)
+    return reload(nowMs)
+  }
+
   /** All that are known, the next one made when it is due. */
   const fresh = async (nowMs: number): Promise<readonly LoadedKey[]> => {
     if (loaded !== undefined && nowMs - loaded.atMs < CACHE_MS && dueKey(loaded.keys, nowMs, times) === undefined) return loaded.keys
@@ -69,10 +76,23 @@ export function createSigningKeys({ db, vault, times }: { readonly db: Database;
     // Another replica may have made it meanwhile: the generation is the primary key, and one of the two is refused.
     const { statements } = await newKey(due, vault, origin)
     await db.execute([...statements, ...dead.map((generation) => ({ sql: 'DELETE FROM signing_keys WHERE generation = :generation', parameters: { generation } }))])
-    return reload(nowMs)
+    return reloadChanged(nowMs)
+  }
+
+  const rotate = async (origin: Origin, forgetsOld: boolean): Promise<{ readonly kid: string }> => {
+    const keys = await reload(origin.nowMs)
+    const generation = Math.max(0, ...keys.map((key) => key.generation)) + 1
+    const { kid, statements } = await newKey({ generation, activeFromMs: origin.nowMs }, vault, origin)
+    const forget: Statement = { sql: 'DELETE FROM signing_keys WHERE generation < :generation', parameters: { generation } }
+    const done = await db.execute([...statements, ...forgetsOld ? [forget] : []])
+    await reloadChanged(origin.nowMs)
+    // Somebody else rotated in the same moment: theirs may be older than the leak, so once more.
+    return done === undefined ? rotate(origin, forgetsOld) : { kid }
   }
 
   return {
+    rotate,
+
     async current(nowMs) {
       const key = signingKey(await fresh(nowMs), nowMs)
       if (key === undefined) throw new Error('there is no key that signs now; is the clock of this machine right?')
@@ -82,23 +102,13 @@ export function createSigningKeys({ db, vault, times }: { readonly db: Database;
     async find(kid, nowMs) {
       const isKnown = (key: LoadedKey): boolean => key.kid === kid
       const found = shownKeys(await fresh(nowMs), nowMs, times).find(isKnown)
-      if (found !== undefined || loaded === undefined || nowMs - loaded.atMs < UNKNOWN_KEY_MS) return found
-      return shownKeys(await reload(nowMs), nowMs, times).find(isKnown)
+      if (found !== undefined || nowMs - unknownAtMs < UNKNOWN_KEY_MS) return found
+      unknownAtMs = nowMs
+      return shownKeys(await reloadChanged(nowMs), nowMs, times).find(isKnown)
     },
 
     async jwks(nowMs) {
       return { keys: shownKeys(await fresh(nowMs), nowMs, times).map(({ jwk }) => jwk) }
-    },
-
-    async rotate(origin, forgetsOld) {
-      const keys = await reload(origin.nowMs)
-      const generation = Math.max(0, ...keys.map((key) => key.generation)) + 1
-      const { kid, statements } = await newKey({ generation, activeFromMs: origin.nowMs }, vault, origin)
-      const forget: Statement = { sql: 'DELETE FROM signing_keys WHERE generation < :generation', parameters: { generation } }
-      const done = await db.execute([...statements, ...forgetsOld ? [forget] : []])
-      await reload(origin.nowMs)
-      // Somebody else rotated in the same moment: then theirs may be older than the leak, so try again.
-      return done === undefined ? this.rotate(origin, forgetsOld) : { kid }
     },
   }
 }

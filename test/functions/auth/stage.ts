@@ -48,6 +48,8 @@ export type Stage = AsyncDisposable & {
   admin(): Promise<string>
   /** Ends the auth service with a signal and starts it again on the same data. */
   restart(signal?: NodeJS.Signals, env?: Readonly<Record<string, string>>): Promise<void>
+  /** Another replica on the same data. */
+  startTwin(): Promise<AsyncDisposable & { readonly url: string }>
   /** For the next start. */
   setSecret(name: string, value: string): Promise<void>
   /** Ends the auth service as the platform does. */
@@ -131,6 +133,16 @@ export async function startStage(env: Readonly<Record<string, string>> = {}): Pr
       read.clear()
       auth = await startAuth(bundle, { ...settings, ...more, port: String(port) })
       port = auth.port
+    },
+    async startTwin() {
+      const twin = await startAuth(bundle, settings)
+      return {
+        url: `http://127.0.0.1:${twin.port}`,
+        async [Symbol.asyncDispose]() {
+          twin.child.kill('SIGKILL')
+          await twin.exit
+        },
+      }
     },
     setSecret: (name, value) => writeFile(join(secrets, name), value),
     stop() {

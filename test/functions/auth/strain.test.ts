@@ -1,7 +1,7 @@
 /** A hundred at once, callers who measure time, and replicas that are killed. */
 import * as assert from 'uvu/assert'
 import { eventually, test } from '../../kit.ts'
-import { PASSWORD, type Stage, stageForFile } from './stage.ts'
+import { PASSWORD, type Stage, stageForFile, startStage } from './stage.ts'
 
 /** The real Argon2; a short queue, so that a hundred are too many. */
 const REAL_HASHES = { argon2_memory_kib: '12288', argon2_passes: '3' }
@@ -123,6 +123,23 @@ test('replicas are killed while people refresh and register: nobody is logged ou
   // Each has its code, and each code its account: no transaction was cut in two.
   assert.equal(await on.rows(`SELECT count(*) FROM users WHERE email LIKE 'while-%' AND NOT EXISTS (SELECT 1 FROM mail_tokens WHERE user_id = users.id)`), [[0]])
   assert.equal(await on.rows('SELECT count(*) FROM mail_tokens WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.id = user_id)'), [[0]])
+})
+
+test('two replicas that begin at once on nothing have one admin and one key, and take each other\'s tokens', async () => {
+  await using on = await startStage({ refresh_grace: '0s' })
+  await using twin = await on.startTwin()
+  await Promise.all(['/healthz', '/oauth/jwks', `${twin.url}/healthz`, `${twin.url}/oauth/jwks`].map((path) => on.call('GET', path)))
+  assert.equal(await on.rows('SELECT count(*) FROM users'), [[1]])
+  assert.equal(await on.rows('SELECT count(*) FROM signing_keys'), [[1]])
+  const { access, refresh } = await on.person('twin@example.org')
+  assert.is((await on.call('GET', `${twin.url}/v1/me`, { token: access })).status, 200)
+  // Of one refresh token at both at once, one is spent.
+  const replies = await Promise.all([on.url, twin.url, on.url, twin.url].map((url) => on.call('POST', `${url}/v1/refresh`, { json: { refresh_token: refresh } })))
+  assert.is(replies.filter(({ status }) => status === 200).length, 1)
+  // A key that one replica makes now is known to the other.
+  await on.call('POST', '/v1/keys', { token: on.serviceToken, json: {} })
+  const { access: again } = await on.logIn('twin@example.org')
+  assert.is((await on.call('GET', `${twin.url}/v1/me`, { token: again })).status, 200)
 })
 
 stage.end()
