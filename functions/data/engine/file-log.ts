@@ -151,9 +151,8 @@ export function createFileLog({ files, folder, segmentBytes = SEGMENT_BYTES, rep
         const end = segment.size + neededBytes
         const isLonger = end > reservedBytes
         try {
-          await file.write(isLonger ? [...parts, zeros] : parts, segment.size)
+          await file.writeThrough(isLonger ? [...parts, zeros] : parts, segment.size)
           if (isLonger) reservedBytes = end + zeros.length
-          await file.sync()
         } catch (error) {
           // After a failed sync nobody knows what is on the disk: this segment takes no more.
           undone = await takeBack()

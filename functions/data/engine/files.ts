@@ -2,6 +2,7 @@
  * The few file calls that log and snapshots need, as an interface: so that a test can put a disk underneath that forgets what was
  * not synced. What `write`, `truncate`, `create`, `rename`, `makeFolder` and `remove` did may be lost in a power cut until `sync` or `syncFolder`.
  */
+import { constants } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, statfs, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -12,6 +13,8 @@ export type DataFile = {
   /** Fills `target` from `offset` on; fewer bytes only at the end of the file. Answers how many. */
   read(target: Uint8Array, offset: number): Promise<number>
   write(parts: readonly Uint8Array[], offset: number): Promise<void>
+  /** The same, and it survives a power cut, with the file's length, when it resolves. */
+  writeThrough(parts: readonly Uint8Array[], offset: number): Promise<void>
   truncate(size: number): Promise<void>
   /** Makes the content, and its length, survive a power cut. */
   sync(): Promise<void>
@@ -66,8 +69,8 @@ export const nodeFiles: DataFiles = {
       await handle.close()
     }
   },
-  create: async (path) => fileOf(await open(path, 'wx+', FILE_MODE)),
-  open: async (path) => fileOf(await open(path, 'r+')),
+  create: async (path) => fileOf(path, await open(path, 'wx+', FILE_MODE)),
+  open: async (path) => fileOf(path, await open(path, 'r+')),
   rename: (from, to) => rename(from, to),
   remove: (path) => unlink(path),
   removeTree: (path) => rm(path, { recursive: true, force: true }),
@@ -94,7 +97,18 @@ export const nodeFiles: DataFiles = {
   },
 }
 
-function fileOf(handle: FileHandle): DataFile {
+function fileOf(path: string, handle: FileHandle): DataFile {
+  /** One call that writes and syncs, where two would wait for a thread of the pool twice. */
+  let through: FileHandle | undefined
+  const writeTo = async (target: FileHandle, parts: readonly Uint8Array[], offset: number): Promise<void> => {
+    let at = offset
+    const whole = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts)
+    for (let done = 0; done < whole.length;) {
+      const { bytesWritten } = await target.write(whole, done, whole.length - done, at)
+      done += bytesWritten
+      at += bytesWritten
+    }
+  }
   return {
     size: async () => (await handle.stat()).size,
     async read(target, offset) {
@@ -106,19 +120,17 @@ function fileOf(handle: FileHandle): DataFile {
       }
       return done
     },
-    async write(parts, offset) {
-      let at = offset
-      for (const part of parts.length < 3 ? parts : [Buffer.concat(parts)]) {
-        for (let done = 0; done < part.length;) {
-          const { bytesWritten } = await handle.write(part, done, part.length - done, at)
-          done += bytesWritten
-          at += bytesWritten
-        }
-      }
+    write: (parts, offset) => writeTo(handle, parts, offset),
+    async writeThrough(parts, offset) {
+      through ??= await open(path, constants.O_RDWR | constants.O_DSYNC)
+      await writeTo(through, parts, offset)
     },
     truncate: (size) => handle.truncate(size),
     // Times of change need not survive; the length does, and fdatasync keeps it.
     sync: () => handle.datasync(),
-    close: () => handle.close(),
+    async close() {
+      await through?.close()
+      await handle.close()
+    },
   }
 }

@@ -104,7 +104,7 @@ test('what is not durable yet is not shown: a read that saw it waits, one from b
   let isOpen = true
   const waiting: (() => void)[] = []
   const gate = async (): Promise<void> => { if (!isOpen) await new Promise<void>((resolve) => waiting.push(resolve)) }
-  const slow = (file: DataFile): DataFile => ({ ...file, sync: async () => gate().then(() => file.sync()) })
+  const slow = (file: DataFile): DataFile => ({ ...file, writeThrough: async (parts, offset) => gate().then(() => file.writeThrough(parts, offset)) })
   await using world = await engineWorld({ folder, files: { ...files, create: async (path) => slow(await files.create(path)) } })
   const engine = world.engine()
   await withTable(engine, 'db')

@@ -72,40 +72,47 @@ export function createForgetfulDisk(initial?: ReadonlyMap<string, FolderNode>): 
       }
       if ((call !== 'sync' && call !== 'syncFolder') || !ignoresSync({ call, path }, steps.at(-2))) body()
     }
-    const fileOf = (path: string, node: FileNode): DataFile => ({
-      size: async () => node.data.length,
-      async read(target, offset) {
-        check()
-        const part = node.data.subarray(offset, offset + target.length)
-        target.set(part)
-        return part.length
-      },
-      async write(parts, offset) {
-        const bytes = Buffer.concat(parts)
-        const put = (part: Buffer): void => {
-          const end = offset + part.length
-          const data = Buffer.alloc(Math.max(node.data.length, end))
-          node.data.copy(data)
-          part.copy(data, offset)
-          node.data = data
-        }
-        const room = disk.capacityBytes - usedBytes() - Math.max(0, offset + bytes.length - node.data.length)
-        step('write', path, () => {
-          // A full disk takes what fits.
-          put(room < 0 ? bytes.subarray(0, Math.max(0, bytes.length + room)) : bytes)
-          if (room < 0) throw systemError('ENOSPC', path)
-        }, () => put(bytes.subarray(0, bytes.length / 2)))
-      },
-      async truncate(size) {
-        step('truncate', path, () => {
-          const data = Buffer.alloc(size)
-          node.data.copy(data)
-          node.data = data
-        })
-      },
-      async sync() { step('sync', path, () => { node.synced = node.data }) },
-      close: async () => undefined,
-    })
+    const fileOf = (path: string, node: FileNode): DataFile => {
+      const file: DataFile = {
+        size: async () => node.data.length,
+        async read(target, offset) {
+          check()
+          const part = node.data.subarray(offset, offset + target.length)
+          target.set(part)
+          return part.length
+        },
+        async write(parts, offset) {
+          const bytes = Buffer.concat(parts)
+          const put = (part: Buffer): void => {
+            const end = offset + part.length
+            const data = Buffer.alloc(Math.max(node.data.length, end))
+            node.data.copy(data)
+            part.copy(data, offset)
+            node.data = data
+          }
+          const room = disk.capacityBytes - usedBytes() - Math.max(0, offset + bytes.length - node.data.length)
+          step('write', path, () => {
+            // A full disk takes what fits.
+            put(room < 0 ? bytes.subarray(0, Math.max(0, bytes.length + room)) : bytes)
+            if (room < 0) throw systemError('ENOSPC', path)
+          }, () => put(bytes.subarray(0, bytes.length / 2)))
+        },
+        async truncate(size) {
+          step('truncate', path, () => {
+            const data = Buffer.alloc(size)
+            node.data.copy(data)
+            node.data = data
+          })
+        },
+        async sync() { step('sync', path, () => { node.synced = node.data }) },
+        async writeThrough(parts, offset) {
+          await file.write(parts, offset)
+          await file.sync()
+        },
+        close: async () => undefined,
+      }
+      return file
+    }
     return {
       steps,
       isDead: () => isDead,
