@@ -1,6 +1,6 @@
 /** Databases as a whole: made, listed, downloaded, put back, removed; tokens and what they may do. */
 import * as assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -230,6 +230,16 @@ test('without a token nothing answers but health and the description', async () 
   }
   assert.ok(asked > 10)
   assert.equal((await call('GET', '/healthz', undefined, { token: '' })).status, 200)
+})
+
+test('log and snapshots are copied to where the setting says, and the age of the copy is told', async () => {
+  await using folder = { path: await mkdtemp(join(tmpdir(), 'bramble-copies-')), async [Symbol.asyncDispose]() { await rm(this.path, { recursive: true, force: true }) } }
+  await using copied = await startData({ copy_to: folder.path, copy_every: '50ms' })
+  await copied.call('PUT', '/v1/db/shop')
+  await copied.call('POST', '/v1/db/shop/execute', { statements: [{ sql: 'CREATE TABLE t (n)' }] })
+  await eventually('a copy', async () => (await readdir(join(folder.path, 'shop'), { recursive: true }).catch(() => [])).length > 1)
+  await eventually('its age', async () => (await copied.call('GET', '/v1/db/shop')).body['copy_age_seconds'] !== undefined)
+  assert.match(await (await fetch(copied.running().metricsUrl)).text(), /^bramble_data_copy_age_seconds\{database="shop"\} \d/m)
 })
 
 test('without a volume writes are refused, and the answer says why', async () => {

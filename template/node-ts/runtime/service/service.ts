@@ -107,8 +107,9 @@ function createInputReader(route: RouteSpec): (request: IncomingMessage, params:
       errors.push(...result.errors)
       return undefined
     }
-    const path = take(await readPath(textsOf(Object.entries(params))))
-    const query = take(await readQuery(textsOf(new URLSearchParams(queryOf(request)))))
+    const path = route.path === undefined ? {} : take(await readPath(textsOf(Object.entries(params))))
+    const search = queryOf(request)
+    const query = route.query === undefined && search === '' ? {} : take(await readQuery(textsOf(new URLSearchParams(search))))
     const headers = route.headers === undefined ? {} : take(await readHeaders(textsOf(Object.entries(request.headers))))
     if (route.upload !== undefined) checkType(request, route.upload)
     const body = route.body === undefined ? undefined

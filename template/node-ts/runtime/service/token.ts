@@ -1,5 +1,5 @@
 /** Bearer tokens: taken out of a request, and compared without telling by time how much of one was right. */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { secret } from '../secret.ts'
 
@@ -10,7 +10,7 @@ export function bearerToken(request: IncomingMessage): string | undefined {
 
 /** In a time that depends on neither text: hashes of the same length are compared. */
 export function isSameText(one: string, other: string): boolean {
-  return timingSafeEqual(createHash('sha256').update(one).digest(), createHash('sha256').update(other).digest())
+  return timingSafeEqual(hash('sha256', one, 'buffer'), hash('sha256', other, 'buffer'))
 }
 
 /** Shorter ones can be guessed. */
