@@ -2,6 +2,7 @@
 import { DataError } from './errors.ts'
 import type { History } from './history.ts'
 import type { DataLog } from './log.ts'
+import { sqliteModule } from './sqlite-module.ts'
 import { startThread, type DatabaseThread, type ThreadDeps } from './thread.ts'
 import type { RestorePoint } from './types.ts'
 
@@ -13,7 +14,7 @@ export type BuiltThread = {
   readonly replayedBytes: number
 }
 
-export type BuildDeps = ThreadDeps & {
+export type BuildDeps = Omit<ThreadDeps, 'module'> & {
   readonly log: DataLog
   readonly history: History
   /** Finds what is in the folder. */
@@ -25,7 +26,8 @@ export async function buildThread(deps: BuildDeps): Promise<BuiltThread> {
   await log.close()
   await deps.prepare()
   const logged = await log.open()
-  let thread = startThread(deps)
+  const threadDeps = { ...deps, module: await sqliteModule() }
+  let thread = startThread(threadDeps)
   let isFresh = true
   let replayedBytes = 0
   try {
@@ -33,7 +35,7 @@ export async function buildThread(deps: BuildDeps): Promise<BuiltThread> {
       begin() {
         if (!isFresh) {
           void thread.end()
-          thread = startThread(deps)
+          thread = startThread(threadDeps)
         }
         isFresh = false
         replayedBytes = 0

@@ -135,8 +135,12 @@ export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.no
   }
   const whyNotDurable = async (): Promise<string | undefined> => {
     if (settings.folder === '') return 'the function has no volume; give it one (annotation bramble/volume) and set the folder to it'
-    await files.makeFolder(settings.folder)
-    await files.syncFolder(dirname(settings.folder))
+    try {
+      await files.makeFolder(settings.folder)
+      await files.syncFolder(dirname(settings.folder))
+    } catch (error) {
+      return `${settings.folder} cannot be written (${reasonOf(error)})`
+    }
     return settings.trustsFolder === true ? undefined : await files.whyNotDurable(settings.folder)
   }
 

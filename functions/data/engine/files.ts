@@ -6,7 +6,7 @@ import { constants } from 'node:fs'
 import { mkdir, open, readdir, rename, rm, statfs, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { hasCode } from './errors.ts'
+import { DataError, hasCode, reasonOf } from './errors.ts'
 
 export type DataFile = {
   size(): Promise<number>
@@ -87,7 +87,7 @@ export const nodeFiles: DataFiles = {
     } catch (error) {
       database.close()
       if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) return undefined
-      throw error
+      throw new DataError('UNAVAILABLE', `${folder} cannot be locked (${reasonOf(error)}): use a disk of this machine`, { cause: error })
     }
   },
   async whyNotDurable(folder) {

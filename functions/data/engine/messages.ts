@@ -5,6 +5,8 @@ import type { Migration, Parameters, Result, Statement } from './types.ts'
 export type ThreadSettings = {
   /** Marks the thread among others that run the same bundle. */
   readonly brambleDatabase: string
+  /** See `sqliteModule`. */
+  readonly module: object
   readonly databaseBytes: number
   /** Two numbers: the job that runs (0: none), and when it began; of `monotonicMs`. */
   readonly pulse: SharedArrayBuffer

@@ -3,9 +3,6 @@
  * are wrapped where the WebAssembly module imports them; their names are what the pinned build calls them
  * (`test/functions/data/engine/sqlite.test.ts` compares the module's hash).
  */
-import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { isAbsolute, join } from 'node:path'
 import initSqlJs, { type Import, type Imports } from 'sql.js/dist/sql-wasm.js'
 import { DataError } from './errors.ts'
 import type { PagedFile } from './paged-file.ts'
@@ -71,11 +68,10 @@ const STATUS_SIZE_OFFSET = 24
 
 let isLoaded = false
 
-/** Once in a thread. */
-export async function loadSqlite(file: PagedFile, limits: SqliteLimits): Promise<Sqlite> {
+/** Once in a thread. `compiled` comes from `sqliteModule`. */
+export async function loadSqlite(compiled: object, file: PagedFile, limits: SqliteLimits): Promise<Sqlite> {
   if (isLoaded) throw new DataError('INTERNAL', 'sql.js is loaded once in a thread')
   isLoaded = true
-  const compiled = await WebAssembly.compile(await readFile(await wasmFile()))
   let position = 0
   let descriptor: number | undefined
   let isReadOnly = false
@@ -215,11 +211,4 @@ export async function loadSqlite(file: PagedFile, limits: SqliteLimits): Promise
       return was
     },
   }
-}
-
-/** Beside the bundle, or in the package when the sources run as they are. */
-async function wasmFile(): Promise<string> {
-  if (import.meta.filename.endsWith('.ts')) return createRequire(import.meta.url).resolve('sql.js/dist/sql-wasm.wasm')
-  const { default: path } = await import('sql.js/dist/sql-wasm.wasm')
-  return isAbsolute(path) ? path : join(import.meta.dirname, path)
 }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { createCopies } from './copies.ts'
 import type { CopyTarget } from './copy-target.ts'
-import { createDatabase } from './database.ts'
+import { createDatabase, type Database } from './database.ts'
 import { DataError, reasonOf } from './errors.ts'
 import { createFileLog, SEGMENT_BYTES } from './file-log.ts'
 import type { DataFiles } from './files.ts'
@@ -64,7 +64,9 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
   let oldest: RestorePoint | undefined
   let lastView = 0
   let backups = 0
+  /** Nothing new is begun; then nothing at all. */
   let isClosing = false
+  let isShut = false
   let usedMs = monotonicMs()
   /** What works on snapshots and log, one after the other. */
   let busy: Promise<unknown> = Promise.resolve()
@@ -83,6 +85,10 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
       considerSnapshot()
     },
   })
+  const run: Database['run'] = async (job, timeoutMs) => {
+    if (isShut) throw new DataError('UNAVAILABLE', `database ${name} is closed: the service stops`)
+    return await database.run(job, timeoutMs)
+  }
   const exclusively = <T>(body: () => Promise<T>): Promise<T> => {
     const mine = busy.then(body, body)
     busy = mine.catch(() => undefined)
@@ -90,17 +96,17 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
   }
   async function* slices(view: number): AsyncGenerator<Uint8Array> {
     for (;;) {
-      const { value } = await database.run({ kind: 'slice', view, bytes: SLICE_BYTES }, OWN_TIMEOUT_MS)
+      const { value } = await run({ kind: 'slice', view, bytes: SLICE_BYTES }, OWN_TIMEOUT_MS)
       if (value.length === 0) return
       yield value
     }
   }
   const closeView = (view: number): void => {
-    database.run({ kind: 'close view', view }, OWN_TIMEOUT_MS).catch(() => undefined)
+    run({ kind: 'close view', view }, OWN_TIMEOUT_MS).catch(() => undefined)
   }
   const takeSnapshot = async (): Promise<void> => {
     const view = ++lastView
-    const { point } = await database.run({ kind: 'view', view }, OWN_TIMEOUT_MS)
+    const { point } = await run({ kind: 'view', view }, OWN_TIMEOUT_MS)
     const writtenBefore = sinceSnapshotBytes
     try {
       const { sizeBytes } = await snapshots.write(point, slices(view))
@@ -131,7 +137,7 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
       if (database.state() === 'closed' && copies?.isComplete() === true) {
         copies.confirm()
       } else {
-        if (database.state() !== 'open') await database.run({ kind: 'drop parts' }, OWN_TIMEOUT_MS)
+        if (database.state() !== 'open') await run({ kind: 'drop parts' }, OWN_TIMEOUT_MS)
         await exclusively(async () => isClosing ? undefined : copies?.round())
       }
     } catch (error) {
@@ -142,15 +148,15 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
   }
 
   const replaceBy = async (parts: AsyncIterable<Uint8Array>): Promise<RestoreAnswer> => {
-    await database.run({ kind: 'drop parts' }, OWN_TIMEOUT_MS)
+    await run({ kind: 'drop parts' }, OWN_TIMEOUT_MS)
     let size = 0
     for await (const part of parts) {
       if (size + part.length > limits.databaseBytes) throw new DataError('TOO_LARGE', `the file is larger than ${limits.databaseBytes} bytes, the limit of database ${name}`)
       // Of its own: a piece of a larger buffer would be copied with all around it.
-      await database.run({ kind: 'part', offset: size, bytes: new Uint8Array(part) }, OWN_TIMEOUT_MS)
+      await run({ kind: 'part', offset: size, bytes: new Uint8Array(part) }, OWN_TIMEOUT_MS)
       size += part.length
     }
-    const { value, point } = await database.run({ kind: 'replace', size }, OWN_TIMEOUT_MS)
+    const { value, point } = await run({ kind: 'replace', size }, OWN_TIMEOUT_MS)
     return { record: point.record, sizeBytes: value.size }
   }
   const stateAt = async (target: RestoreTarget): Promise<{ file: PagedFile; point: RestorePoint }> => {
@@ -187,14 +193,14 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
       usedMs = monotonicMs()
       counts.queries++
       const rows = Math.min(rowLimit, limits.rows)
-      const { value, point } = await database.run({ kind: 'query', sql, parameters, rows, bytes: limits.resultBytes }, Math.min(timeoutMs, limits.timeoutMs))
+      const { value, point } = await run({ kind: 'query', sql, parameters, rows, bytes: limits.resultBytes }, Math.min(timeoutMs, limits.timeoutMs))
       return { result: value, record: point.record }
     },
     async execute({ statements, rowLimit = limits.rows, timeoutMs = limits.timeoutMs }) {
       usedMs = monotonicMs()
       counts.transactions++
       const rows = Math.min(rowLimit, limits.rows)
-      const { value, point } = await database.run({ kind: 'execute', statements, rows, bytes: limits.resultBytes }, Math.min(timeoutMs, limits.timeoutMs))
+      const { value, point } = await run({ kind: 'execute', statements, rows, bytes: limits.resultBytes }, Math.min(timeoutMs, limits.timeoutMs))
       return { results: value, record: point.record }
     },
     async migrate(migrations) {
@@ -203,7 +209,7 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
       let record = database.point().record
       for (const migration of migrations) {
         const hash = createHash('sha256').update(migration.sql).digest('hex')
-        const { value, point } = await database.run({ kind: 'migrate', migration, hash }, OWN_TIMEOUT_MS)
+        const { value, point } = await run({ kind: 'migrate', migration, hash }, OWN_TIMEOUT_MS)
         const list = value ? applied : skipped
         list.push(migration.id)
         record = point.record
@@ -222,7 +228,7 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
         closeView(view)
       }
       try {
-        const { value, point } = await database.run({ kind: 'view', view }, OWN_TIMEOUT_MS)
+        const { value, point } = await run({ kind: 'view', view }, OWN_TIMEOUT_MS)
         return { record: point.record, sizeBytes: value.size, content: untilEnd(slices(view), end) }
       } catch (error) {
         end()
@@ -231,7 +237,7 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
     },
     restore: (content) => exclusively(() => replaceBy(content)),
     restoreTo: (target) => exclusively(async () => {
-      if (database.state() === 'closed') await database.run({ kind: 'drop parts' }, OWN_TIMEOUT_MS).catch(() => undefined)
+      if (database.state() === 'closed') await run({ kind: 'drop parts' }, OWN_TIMEOUT_MS).catch(() => undefined)
       if (database.state() === 'damaged') return await recover(target)
       return await replaceBy(parts((await stateAt(target)).file))
     }),
@@ -247,6 +253,7 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
       isClosing = true
       clearTimeout(copyTimer)
       await busy
+      isShut = true
       await database.close()
     },
   }

@@ -20,6 +20,8 @@ export type DatabaseThread = {
 
 export type ThreadDeps = {
   readonly name: string
+  /** See `sqliteModule`. */
+  readonly module: object
   readonly databaseBytes: number
   readonly onAnswers: (answers: readonly Answer[], sizeBytes: number) => void
   /** It ended by itself. */
@@ -30,10 +32,10 @@ export type ThreadDeps = {
 const HEAP_MIB = 256
 const YOUNG_HEAP_MIB = 4
 
-export function startThread({ name, databaseBytes, onAnswers, onDeath }: ThreadDeps): DatabaseThread {
+export function startThread({ name, module, databaseBytes, onAnswers, onDeath }: ThreadDeps): DatabaseThread {
   const pulse = new SharedArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT)
   const beat = new Float64Array(pulse)
-  const workerData: ThreadSettings = { brambleDatabase: name, databaseBytes, pulse }
+  const workerData: ThreadSettings = { brambleDatabase: name, module, databaseBytes, pulse }
   const worker = new Worker(threadFile, {
     workerData, name: `database ${name}`, resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB, maxYoungGenerationSizeMb: YOUNG_HEAP_MIB },
   })

@@ -252,6 +252,17 @@ test('a database that nobody asks is closed, and opened by the next call, howeve
   }
 })
 
+test('a database survives a power cut from the moment it is created', async () => {
+  const disk = createForgetfulDisk()
+  await using world = await engineWorld({ files: disk.view(), folder: '/data' })
+  await world.engine().create('empty')
+  await withTable(world.engine(), 'db')
+  await world.engine().execute('db', insert(1))
+  await using after = await engineWorld({ files: disk.survivors('nothing').view(), folder: '/data' })
+  assert.deepEqual(after.engine().list().map(({ name }) => name), ['db', 'empty'])
+  assert.deepEqual(await rowsOf(after.engine(), 'db', 'SELECT value FROM t'), [[1]])
+})
+
 test('a removed database is gone, and another one may have its name', async () => {
   await using world = await engineWorld()
   await withTable(world.engine(), 'db')

@@ -6,6 +6,7 @@ import { createConnection } from '../../../../functions/data/engine/connection.t
 import { DataError } from '../../../../functions/data/engine/errors.ts'
 import { createPagedFile } from '../../../../functions/data/engine/paged-file.ts'
 import { loadSqlite } from '../../../../functions/data/engine/sqlite.ts'
+import { sqliteModule } from '../../../../functions/data/engine/sqlite-module.ts'
 import { test } from '../../../kit.ts'
 
 /** Of the build whose system calls `sqlite.ts` knows by name. After an update: look the names up, run all tests, write the new hash here. */
@@ -18,7 +19,7 @@ test('sql.js is the build that is known', () => {
 
 test('a transaction that changes too much spoils the file and says so; a query that would write spoils only the connection', async () => {
   const file = createPagedFile()
-  const sqlite = await loadSqlite(file, { heapBytes: 2 ** 28, changeBytes: 100_000 })
+  const sqlite = await loadSqlite(await sqliteModule(), file, { heapBytes: 2 ** 28, changeBytes: 100_000 })
   const open = () => createConnection({ sqlite, databaseBytes: 2 ** 26, name: 'db' })
   const limits = { rows: 10, bytes: 1000 }
   let connection = open()
