@@ -148,6 +148,7 @@ test('a volume has one writer, and outlives its function', () => {
   const { all, pod, container } = made(spec)
   assert.deepEqual(objectAt(all, 'spec', 'strategy'), { type: 'Recreate' })
   assert.deepEqual(listAt(container, 'volumeMounts')[1], { name: 'volume', mountPath: '/data' })
+  assert.deepEqual(listAt(container, 'env')[0], { name: 'volume_path', value: '/data' })
   assert.deepEqual(listAt(pod, 'volumes')[1], { name: 'volume', persistentVolumeClaim: { claimName: 'echo-volume' } })
   const claim = claimOf(specOf('echo', spec))
   assert.deepEqual(objectAt(claim, 'spec'), { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } })
