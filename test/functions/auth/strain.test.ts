@@ -55,7 +55,7 @@ test('a login takes as long for an account that is not there as for a wrong pass
     unknown.push(await timed(() => login(on, `unknown-${i}@example.org`, 'not this one at all', 110 + i)))
   }
   const ratio = median(unknown) / median(known)
-  assert.ok(ratio > 0.6 && ratio < 1.7, `unknown ${median(unknown).toFixed(1)} ms, known ${median(known).toFixed(1)} ms`)
+  assert.ok(ratio > 0.5 && ratio < 2, `unknown ${median(unknown).toFixed(1)} ms, known ${median(known).toFixed(1)} ms`)
 })
 
 test('a registration takes as long for an address that has an account', async () => {
@@ -70,7 +70,7 @@ test('a registration takes as long for an address that has an account', async ()
     unknown.push(await timed(() => register(`new-${i}@example.org`, 100 + i)))
   }
   const ratio = median(unknown) / median(known)
-  assert.ok(ratio > 0.6 && ratio < 1.7, `new ${median(unknown).toFixed(1)} ms, known ${median(known).toFixed(1)} ms`)
+  assert.ok(ratio > 0.5 && ratio < 2, `new ${median(unknown).toFixed(1)} ms, known ${median(known).toFixed(1)} ms`)
 })
 
 test('replicas are killed while people refresh and register: nobody is logged out, and what was accepted is there', async () => {
