@@ -74,7 +74,8 @@ export function readSettings(env: Env): { readonly settings: Settings; readonly 
     return 'starttls'
   }
 
-  const gateway = text('gateway_url', 'http://127.0.0.1:8080').replace(/\/+$/, '')
+  // A laptop says where the gateway is; on every OpenFaaS it has this name.
+  const gateway = text('gateway_url', 'http://gateway.openfaas:8080').replace(/\/+$/, '')
   const settings: Settings = {
     dataUrl: url('data_url', `${gateway}/function/data`),
     database: text('database', 'auth'),

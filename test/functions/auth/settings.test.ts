@@ -8,9 +8,10 @@ const folder = join(import.meta.dirname, '../../../functions/auth')
 const readme = readFileSync(join(folder, 'README.md'), 'utf8')
 
 test('without any setting all is well, and the data service is found through the gateway', () => {
-  const { settings, problems } = readSettings({ gateway_url: 'http://gateway.openfaas:8080/' })
+  const { settings, problems } = readSettings({})
   assert.equal(problems, [])
   assert.is(settings.dataUrl, 'http://gateway.openfaas:8080/function/data')
+  assert.is(readSettings({ gateway_url: 'http://127.0.0.1:9000/' }).settings.dataUrl, 'http://127.0.0.1:9000/function/data')
   assert.equal([settings.accessTokenMs, settings.argon2], [900_000, { memoryKib: 12_288, passes: 3, parallelism: 1 }])
 })
 
