@@ -8,6 +8,7 @@ import { buildFunctions } from './build-functions.ts'
 import { cache } from './questions/cache.ts'
 import { cold } from './questions/cold.ts'
 import { bodies, express, latency, small, websocket } from './questions/cost.ts'
+import { data } from './questions/data.ts'
 import { deploy, many } from './questions/deploys.ts'
 import { images } from './questions/images.ts'
 import { loadStep } from './questions/load-step.ts'
@@ -18,7 +19,7 @@ import type { Question } from './questions/question.ts'
 
 const questions: Readonly<Record<string, Question>> = { small, bodies, express, websocket, latency, memory, transfer, deploy, many, cold }
 /** Only when named. */
-const extra: Readonly<Record<string, Question>> = { 'node-versions': nodeVersions, queue, 'load-step': loadStep, images, cache }
+const extra: Readonly<Record<string, Question>> = { 'node-versions': nodeVersions, queue, 'load-step': loadStep, images, cache, data }
 
 if (process.platform !== 'linux') throw new Error('the bench reads /proc, so it runs on Linux only')
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean', default: false } } })
