@@ -1,6 +1,7 @@
 /** One database under SQLite: queries that change nothing, and transactions. */
 import { DataError } from './errors.ts'
 import type { Sqlite } from './sqlite.ts'
+import type { StatementWords } from './statement-kind.ts'
 import { createStatements, type Prepared, type Statements } from './statements.ts'
 import type { Expected, Migration, Parameters, Result, SqlValue, Statement } from './types.ts'
 
@@ -33,6 +34,8 @@ const MIGRATIONS = '_bramble_migrations'
 export function createConnection({ sqlite, databaseBytes, name }: ConnectionDeps): Connection {
   const { calls } = sqlite
   let db = 0
+  /** By the transaction under way: what is kept of statements may not fit any more. */
+  let isSchemaTouched = false
   let spoiled: 'connection' | 'file' | undefined
 
   const fail = (code: number): DataError => {
@@ -68,7 +71,7 @@ export function createConnection({ sqlite, databaseBytes, name }: ConnectionDeps
     calls.free(address)
     try {
       if (code !== 0) throw fail(code)
-      return createStatements(sqlite, db, fail)
+      return createStatements(sqlite, db, fail, refuse)
     } catch (error) {
       // Left open, it would keep the next one from opening the file.
       calls.sqlite3_close_v2(db)
@@ -82,7 +85,7 @@ export function createConnection({ sqlite, databaseBytes, name }: ConnectionDeps
     calls.sqlite3_close_v2(db)
   }
   // Kept apart from the others, which are forgotten with each change of the schema.
-  const own = createStatements(sqlite, db, fail)
+  const own = createStatements(sqlite, db, fail, () => undefined)
 
   const run = (prepared: Prepared, parameters?: Parameters): SqlValue[][] => {
     prepared.bind(parameters)
@@ -95,7 +98,7 @@ export function createConnection({ sqlite, databaseBytes, name }: ConnectionDeps
     return rows
   }
   const runOnce = (sql: string): SqlValue[][] => {
-    const first = statements.prepareFirst(sql)
+    const first = own.prepareFirst(sql)
     try {
       return first === undefined ? [] : run(first.prepared)
     } finally {
@@ -155,11 +158,11 @@ export function createConnection({ sqlite, databaseBytes, name }: ConnectionDeps
     } catch {
       // Some errors have undone it already (INSERT OR ROLLBACK, a full database).
     }
-    statements.forget()
+    if (isSchemaTouched) statements.forget()
   }
 
   const executeOne = (statement: Statement, limits: ResultLimits): Result => {
-    const prepared = accepted(statements, statement.sql)
+    const prepared = statements.prepare(statement.sql)
     const { result, count } = collect(prepared, statement.parameters, limits, true)
     expect('changes', statement.expect?.changes, result.changes)
     expect('rows', statement.expect?.rows, count)
@@ -167,11 +170,13 @@ export function createConnection({ sqlite, databaseBytes, name }: ConnectionDeps
     return result
   }
   const afterSchema = (): void => {
+    isSchemaTouched = true
     if (run(temporary).length > 0) throw new DataError('NOT_ACCEPTED', 'temporary tables do not outlive a call: use a table, or WITH')
     statements.forget()
   }
   /** All of it or nothing. */
   const transaction = <T>(body: () => T): T => {
+    isSchemaTouched = false
     sqlite.setReadOnly(false)
     run(begin)
     try {
@@ -191,7 +196,6 @@ export function createConnection({ sqlite, databaseBytes, name }: ConnectionDeps
     query(sql, parameters, limits) {
       const prepared = statements.prepare(sql)
       const { kind, word } = prepared.words
-      if (kind === 'refused') throw refusal(word)
       if (kind !== 'select' && kind !== 'explain') throw new DataError('READ_ONLY', `${word} is not a query: use execute`)
       return collect(prepared, parameters, limits, false).result
     },
@@ -203,6 +207,7 @@ export function createConnection({ sqlite, databaseBytes, name }: ConnectionDeps
       }
     })),
     migrate: ({ id, sql }, hash) => transaction(() => {
+      isSchemaTouched = true
       runOnce(`CREATE TABLE IF NOT EXISTS ${MIGRATIONS} (id TEXT PRIMARY KEY, hash TEXT NOT NULL, applied_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP) STRICT`)
       const [found] = run(statements.prepare(`SELECT hash FROM ${MIGRATIONS} WHERE id = ?`), [id])
       if (found !== undefined && found[0] !== hash) {
@@ -215,7 +220,6 @@ export function createConnection({ sqlite, databaseBytes, name }: ConnectionDeps
           const first = statements.prepareFirst(rest)
           if (first === undefined) break
           try {
-            refuse(first.prepared)
             run(first.prepared)
           } finally {
             first.free()
@@ -236,17 +240,15 @@ export function createConnection({ sqlite, databaseBytes, name }: ConnectionDeps
   }
 }
 
-function accepted(statements: Statements, sql: string): Prepared {
-  const prepared = statements.prepare(sql)
-  refuse(prepared)
-  return prepared
+function refuse({ kind, word }: StatementWords): void {
+  if (kind === 'refused') throw refusal(word)
 }
 
-function refuse({ words }: Prepared): void {
-  if (words.kind === 'refused' || words.kind === 'empty') throw refusal(words.word)
-}
+/** What SQLite would carry out; anything else it would not understand either. */
+const COMMANDS = /^(?:PRAGMA|BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|ATTACH|DETACH|VACUUM)$/
 
 function refusal(word: string): DataError {
+  if (!COMMANDS.test(word)) return new DataError('SQL', `near ${JSON.stringify(word)}: no statement begins like this`)
   const remedy = word === 'PRAGMA' ? `: read with SELECT * FROM pragma_table_info('t') and its kin`
     : /^(?:BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)$/.test(word) ? ': a list of statements is a transaction'
     : ''

@@ -10,7 +10,7 @@ export type StatementWords = { readonly kind: StatementKind; /** The word it is 
  * functions read what is harmless).
  */
 const kinds: Readonly<Record<string, StatementKind>> = {
-  SELECT: 'select', VALUES: 'select', INSERT: 'insert', REPLACE: 'insert', UPDATE: 'update', DELETE: 'delete', EXPLAIN: 'explain',
+  SELECT: 'select', VALUES: 'select', INSERT: 'insert', REPLACE: 'insert', UPDATE: 'update', DELETE: 'delete', 
   CREATE: 'schema', DROP: 'schema', ALTER: 'schema', REINDEX: 'schema', ANALYZE: 'schema',
 }
 
@@ -23,6 +23,12 @@ export function statementKind(sql: string): StatementWords {
   const start = skipNothing(sql)
   const word = wordAt(sql, start)
   if (word === '') return { kind: start === sql.length ? 'empty' : 'refused', word: sql.slice(start, start + 1) }
+  if (word === 'EXPLAIN') {
+    // What it explains is prepared all the same.
+    const rest = sql.slice(start + word.length).replace(/^\s+QUERY\s+PLAN\b/i, '')
+    const explained = statementKind(rest)
+    return explained.kind === 'refused' || explained.kind === 'empty' ? { kind: 'refused', word: explained.word || word } : { kind: 'explain', word }
+  }
   const deciding = word === 'WITH' ? verbOfWith(sql, start) : word
   return { kind: (Object.hasOwn(kinds, deciding) ? kinds[deciding] : undefined) ?? 'refused', word: deciding }
 }

@@ -38,7 +38,10 @@ const TRANSIENT = -1
 const NUMBER_BYTES = 8
 const MIN_INTEGER = -(2n ** 63n), MAX_INTEGER = 2n ** 63n - 1n
 
-export function createStatements(sqlite: Sqlite, db: number, fail: (code: number) => DataError): Statements {
+/** `judge` throws for what must not be prepared: a PRAGMA takes effect while SQLite prepares it, before any step. */
+export function createStatements(
+  sqlite: Sqlite, db: number, fail: (code: number) => DataError, judge: (words: StatementWords) => void,
+): Statements {
   const { calls, memory, memoryView } = sqlite
   const kept = new Map<string, { readonly prepared: Prepared; readonly free: () => void }>()
   let keptCharacters = 0
@@ -121,7 +124,7 @@ export function createStatements(sqlite: Sqlite, db: number, fail: (code: number
     if (bound.size < count) throw new DataError('INVALID', `the statement has ${count} parameters, ${bound.size} were given`)
   }
 
-  const wrap = (handle: number, sql: string): Prepared => {
+  const wrap = (handle: number, words: StatementWords): Prepared => {
     const count = countParameters(handle)
     const width = calls.sqlite3_column_count(handle)
     const columns = Array.from({ length: width }, (_, column) => {
@@ -148,7 +151,7 @@ export function createStatements(sqlite: Sqlite, db: number, fail: (code: number
       return new Uint8Array(memory().subarray(start, start + length))
     }
     return {
-      words: statementKind(sql),
+      words,
       columns,
       bind(parameters) {
         calls.sqlite3_reset(handle)
@@ -181,6 +184,9 @@ export function createStatements(sqlite: Sqlite, db: number, fail: (code: number
         kept.set(sql, found)
         return found.prepared
       }
+      const words = statementKind(sql)
+      if (words.kind === 'empty') throw new DataError('INVALID', 'the statement is empty')
+      judge(words)
       const { handle, rest } = compile(sql)
       const free = (): void => { calls.sqlite3_finalize(handle) }
       if (handle === 0) throw new DataError('INVALID', 'the statement is empty')
@@ -188,7 +194,7 @@ export function createStatements(sqlite: Sqlite, db: number, fail: (code: number
         free()
         throw new DataError('NOT_ACCEPTED', 'one statement at a time: send several as a list')
       }
-      const prepared = wrap(handle, sql)
+      const prepared = wrap(handle, words)
       kept.set(sql, { prepared, free })
       keptCharacters += sql.length
       // The newest stays whatever it is: it is about to run.
@@ -201,8 +207,11 @@ export function createStatements(sqlite: Sqlite, db: number, fail: (code: number
       return prepared
     },
     prepareFirst(sql) {
+      const words = statementKind(sql)
+      if (words.kind === 'empty') return undefined
+      judge(words)
       const { handle, rest } = compile(sql)
-      return handle === 0 ? undefined : { prepared: wrap(handle, sql), rest, free: () => { calls.sqlite3_finalize(handle) } }
+      return handle === 0 ? undefined : { prepared: wrap(handle, words), rest, free: () => { calls.sqlite3_finalize(handle) } }
     },
     forget() {
       for (const { free } of kept.values()) free()

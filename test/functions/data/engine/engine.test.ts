@@ -93,6 +93,25 @@ cases('refused, and nothing is changed', refusals, async ({ sql, code, parameter
   assert.equal(engine.get('db')?.record, before)
 })
 
+test('a refused PRAGMA has no effect, by whichever way it came', async () => {
+  await using world = await engineWorld()
+  const engine = world.engine()
+  await engine.create('shop')
+  await engine.execute('shop', { statements: [createTable] })
+  const all = ['foreign_keys', 'ignore_check_constraints', 'query_only', 'writable_schema', 'recursive_triggers', 'max_page_count', 'cache_size', 'trusted_schema']
+  const settings = () => rowsOf(engine, 'shop', `SELECT * FROM ${all.map((name) => `pragma_${name}`).join(', ')}`)
+  const before = await settings()
+  for (const name of all) {
+    for (const sql of [`PRAGMA ${name} = 0`, `PRAGMA ${name} = 1`, `EXPLAIN PRAGMA ${name} = 1`, `explain query plan pragma ${name}(0)`]) {
+      await assert.rejects(engine.query('shop', { sql }), { code: 'NOT_ACCEPTED' })
+      await assert.rejects(engine.execute('shop', { statements: [{ sql }] }), { code: 'NOT_ACCEPTED' })
+      await assert.rejects(engine.migrate('shop', [{ id: '1', sql: `CREATE TABLE u (a); ${sql}` }]), { code: 'NOT_ACCEPTED' })
+    }
+  }
+  assert.deepEqual(await settings(), before)
+  await engine.execute('shop', { statements: [{ sql: 'INSERT INTO t VALUES (1, 2)' }] })
+})
+
 test('a list of statements is undone as a whole when an expectation fails', async () => {
   await using world = await engineWorld()
   const engine = world.engine()
