@@ -27,7 +27,7 @@ const DAY_MS = 86_400_000
 
 export const defaultLimits: EngineLimits = {
   databaseBytes: 64 * MIB,
-  // Each open one is a thread of about 25 MB.
+  // Each open one is a thread of about 13 MB, and its data.
   databases: 32,
   waiting: 1000,
   timeoutMs: 5_000,

@@ -10,7 +10,7 @@ export type StatementWords = { readonly kind: StatementKind; /** The word it is 
  * functions read what is harmless).
  */
 const kinds: Readonly<Record<string, StatementKind>> = {
-  SELECT: 'select', VALUES: 'select', INSERT: 'insert', REPLACE: 'insert', UPDATE: 'update', DELETE: 'delete', 
+  SELECT: 'select', VALUES: 'select', INSERT: 'insert', REPLACE: 'insert', UPDATE: 'update', DELETE: 'delete',
   CREATE: 'schema', DROP: 'schema', ALTER: 'schema', REINDEX: 'schema', ANALYZE: 'schema',
 }
 
