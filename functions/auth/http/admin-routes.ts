@@ -70,7 +70,8 @@ export function adminRoutes(deps: Deps): readonly Route<Caller>[] {
       },
     }),
     route({
-      ...common, method: 'delete', at: '/v1/users/:id', id: 'deleteUser', summary: 'Ends an account for good', path: inPath, headers: ifMatch, answers: done,
+      ...common, method: 'delete', at: '/v1/users/:id', id: 'deleteUser',
+      summary: 'Ends an account for good', path: inPath, headers: ifMatch, answers: done,
       async handle({ path, headers, caller, request, callId }) {
         const user = await needUser(deps, path.id)
         checkIfMatch(headers['if-match'], etagOf(user.version))
@@ -79,7 +80,8 @@ export function adminRoutes(deps: Deps): readonly Route<Caller>[] {
       },
     }),
     route({
-      ...common, method: 'delete', at: '/v1/users/:id/sessions', id: 'signOutUser', summary: 'Ends all sessions of an account', path: inPath, answers: done,
+      ...common, method: 'delete', at: '/v1/users/:id/sessions', id: 'signOutUser',
+      summary: 'Ends all sessions of an account', path: inPath, answers: done,
       async handle({ path, caller, request, callId }) {
         await signOutUser(deps, await needUser(deps, path.id), nameOf(caller), originOf(request, callId))
         return nothing()

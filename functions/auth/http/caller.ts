@@ -43,7 +43,9 @@ async function personOf(deps: Deps, token: string, request: IncomingMessage): Pr
   const session = claims.sid === undefined ? undefined : await findSession(deps, claims.sid, origin)
   if (claims.sid !== undefined && session === undefined) throw unauthorized('the session has ended: log in')
   // What an application or a machine was given must not take over the account.
-  if (session === undefined || session.client_id !== null) throw forbidden('this token was given to an application or a machine: log in here yourself')
+  if (session === undefined || session.client_id !== null) {
+    throw forbidden('this token was given to an application or a machine: log in here yourself')
+  }
   const user = await findUser(deps.db, claims.sub)
   if (user === undefined || user.disabled_at !== null) throw unauthorized('the account is closed')
   return { kind: 'person', user, session }

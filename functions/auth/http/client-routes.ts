@@ -29,7 +29,8 @@ export function clientRoutes(deps: Deps): readonly Route<Caller>[] {
       },
     }),
     route({
-      ...common, method: 'post', at: '/v1/clients', id: 'createClient', summary: 'An application or a machine', headers: idempotencyKey, body: NewClient,
+      ...common, method: 'post', at: '/v1/clients', id: 'createClient',
+      summary: 'An application or a machine', headers: idempotencyKey, body: NewClient,
       answers: { 201: { description: 'The client; its secret is shown once', schema: Client.extend({ client_secret: z.string().optional() }) } },
       async handle({ caller, headers, body, request, callId }) {
         const origin = originOf(request, callId)
@@ -51,7 +52,8 @@ export function clientRoutes(deps: Deps): readonly Route<Caller>[] {
       },
     }),
     route({
-      ...common, method: 'delete', at: '/v1/clients/:id', id: 'deleteClient', summary: 'Ends a client, and every session that it has', path: inPath,
+      ...common, method: 'delete', at: '/v1/clients/:id', id: 'deleteClient',
+      summary: 'Ends a client, and every session that it has', path: inPath,
       answers: { 204: { description: 'Done' } },
       async handle({ path, caller, request, callId }) {
         await deleteClient(deps, path.id, nameOf(caller), originOf(request, callId))

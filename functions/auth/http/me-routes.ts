@@ -35,7 +35,8 @@ export function meRoutes(deps: Deps): readonly Route<Caller>[] {
       },
     }),
     route({
-      ...common, method: 'patch', at: '/v1/me', id: 'changeMe', summary: 'Changes my name', headers: ifMatch, body: z.strictObject({ name: Name }),
+      ...common, method: 'patch', at: '/v1/me', id: 'changeMe',
+      summary: 'Changes my name', headers: ifMatch, body: z.strictObject({ name: Name }),
       answers: { 200: { description: 'The account', schema: Account, headers: etagHeader } },
       async handle({ caller, headers, body, request, callId }) {
         const { user } = personIn(caller)
@@ -75,14 +76,16 @@ export function meRoutes(deps: Deps): readonly Route<Caller>[] {
       handle: async ({ caller, request, callId }) => json({ items: await listSessions(deps, personIn(caller).session, originOf(request, callId)) }),
     }),
     route({
-      ...common, method: 'delete', at: '/v1/me/sessions', id: 'endOtherSessions', summary: 'Ends all my sessions but this one', answers: done,
+      ...common, method: 'delete', at: '/v1/me/sessions', id: 'endOtherSessions',
+      summary: 'Ends all my sessions but this one', answers: done,
       async handle({ caller, request, callId }) {
         await endOtherSessions(deps, personIn(caller).session, originOf(request, callId))
         return nothing()
       },
     }),
     route({
-      ...common, method: 'delete', at: '/v1/me/sessions/:id', id: 'endSession', summary: 'Ends one of my sessions', path: inPath, answers: done,
+      ...common, method: 'delete', at: '/v1/me/sessions/:id', id: 'endSession',
+      summary: 'Ends one of my sessions', path: inPath, answers: done,
       async handle({ caller, path, request, callId }) {
         await endSession(deps, personIn(caller).user.id, path.id, originOf(request, callId))
         return nothing()
@@ -119,7 +122,8 @@ export function meRoutes(deps: Deps): readonly Route<Caller>[] {
     }),
 
     route({
-      ...common, method: 'post', at: '/v1/me/totp', id: 'beginTotp', summary: 'A secret for an authenticator app', body: z.strictObject({ password: Password }),
+      ...common, method: 'post', at: '/v1/me/totp', id: 'beginTotp',
+      summary: 'A secret for an authenticator app', body: z.strictObject({ password: Password }),
       answers: { 200: { description: 'Not needed before it is confirmed', schema: z.object({ secret: z.string(), uri: z.string() }) } },
       handle: async ({ caller, body, request, callId }) => json(await beginTotp(deps, personIn(caller).user, body.password, originOf(request, callId))),
     }),
@@ -130,14 +134,16 @@ export function meRoutes(deps: Deps): readonly Route<Caller>[] {
         json({ recovery_codes: await confirmTotp(deps, personIn(caller).user, body.totp, originOf(request, callId)) }),
     }),
     route({
-      ...common, method: 'post', at: '/v1/me/totp/disable', id: 'disableTotp', summary: 'Without a second factor again', body: Proof, answers: done,
+      ...common, method: 'post', at: '/v1/me/totp/disable', id: 'disableTotp',
+      summary: 'Without a second factor again', body: Proof, answers: done,
       async handle({ caller, body, request, callId }) {
         await disableTotp(deps, personIn(caller).user, body, originOf(request, callId))
         return nothing()
       },
     }),
     route({
-      ...common, method: 'post', at: '/v1/me/recovery-codes', id: 'renewRecoveryCodes', summary: 'New recovery codes; the old ones are void', body: Proof,
+      ...common, method: 'post', at: '/v1/me/recovery-codes', id: 'renewRecoveryCodes',
+      summary: 'New recovery codes; the old ones are void', body: Proof,
       answers: { 200: { description: 'The recovery codes', schema: RecoveryCodes } },
       handle: async ({ caller, body, request, callId }) =>
         json({ recovery_codes: await renewRecoveryCodes(deps, personIn(caller).user, body, originOf(request, callId)) }),

@@ -37,7 +37,8 @@ export function oauthRoutes(deps: Deps, serviceToken: string): readonly Route<Ca
   const oauthRefusals = refusals([400, 401, 413, 415, 429, 503], { description: 'An error of RFC 6749', schema: OAuthError })
   const metadata = JSON.stringify(metadataOf(deps.settings))
   const describes = (at: string, id: string, summary: string) => route({
-    tag: 'oauth', method: 'get', at, id, summary, access: 'public', answers: { 200: { description: 'The metadata', schema: z.looseObject({ issuer: z.string() }) } },
+    tag: 'oauth', method: 'get', at, id, summary, access: 'public',
+    answers: { 200: { description: 'The metadata', schema: z.looseObject({ issuer: z.string() }) } },
     handle: () => ({ status: 200, headers: { ...cached, 'content-type': 'application/json' }, body: metadata }),
   })
   const userInfoRoute = (method: 'get' | 'post', id: string) => route({
@@ -53,7 +54,10 @@ export function oauthRoutes(deps: Deps, serviceToken: string): readonly Route<Ca
       ...common, method: 'get', at: '/oauth/jwks', id: 'jwks', summary: 'The public keys of all tokens that may be about', access: 'public',
       headers: z.object({ 'if-none-match': z.string().max(500).optional() }),
       answers: {
-        200: { description: 'RFC 7517', type: 'application/jwk-set+json', schema: z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) }), headers: { ETag: 'Of the keys' } },
+        200: {
+          description: 'RFC 7517', type: 'application/jwk-set+json', headers: { ETag: 'Of the keys' },
+          schema: z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) }),
+        },
         304: { description: 'Still the same' },
       },
       async handle({ headers, request, callId }) {
@@ -66,7 +70,8 @@ export function oauthRoutes(deps: Deps, serviceToken: string): readonly Route<Ca
     }),
 
     route({
-      ...common, method: 'get', at: '/oauth/authorize', id: 'authorize', summary: 'The login page, for a browser that an application sent', access: 'client',
+      ...common, method: 'get', at: '/oauth/authorize', id: 'authorize',
+      summary: 'The login page, for a browser that an application sent', access: 'client',
       query: AuthorizeQuery, answers: loginPageSpec, refuse: pageRefusal,
       handle: async ({ query, request, callId }) => showLogin(deps, query, originOf(request, callId)),
     }),
@@ -75,32 +80,41 @@ export function oauthRoutes(deps: Deps, serviceToken: string): readonly Route<Ca
       body: LoginForm, bodyType: FORM, bodyLimitBytes: 2 * BODY_LIMIT_BYTES, answers: loginPageSpec, refuse: pageRefusal,
       async handle({ body, request, callId }) {
         const site = request.headers['sec-fetch-site']
-        if (site !== undefined && site !== 'same-origin') throw new Problem(403, 'forbidden', 'this form was sent from another site; go back to the application and begin again')
+        if (site !== undefined && site !== 'same-origin') {
+          throw new Problem(403, 'forbidden', 'this form was sent from another site; go back to the application and begin again')
+        }
         return takeLogin(deps, body, originOf(request, callId))
       },
     }),
 
     route({
-      ...common, method: 'post', at: '/oauth/token', id: 'token', summary: 'Tokens for a code, a refresh token, or a client itself (RFC 6749)', access: 'client',
-      body: TokenForm, bodyType: FORM, answers: { 200: { description: 'Tokens', schema: Tokens }, ...oauthRefusals }, refuse: oauthErrorAnswer,
+      ...common, method: 'post', at: '/oauth/token', id: 'token',
+      summary: 'Tokens for a code, a refresh token, or a client itself (RFC 6749)', access: 'client',
+      body: TokenForm, bodyType: FORM,
+      answers: { 200: { description: 'Tokens', schema: Tokens }, ...oauthRefusals }, refuse: oauthErrorAnswer,
       handle: async ({ body, request, callId }) => json(await giveTokens(deps, request, body, originOf(request, callId)), 200, { pragma: 'no-cache' }),
     }),
     route({
       ...common, method: 'post', at: '/oauth/introspect', id: 'introspect', summary: 'Whether a token counts (RFC 7662)', access: 'client',
       description: 'For services with the service token, all tokens; for a client with a secret, its own.',
-      body: TokenStateForm, bodyType: FORM, answers: { 200: { description: 'What it says, if it counts', schema: TokenState }, ...oauthRefusals }, refuse: oauthErrorAnswer,
+      body: TokenStateForm, bodyType: FORM,
+      answers: { 200: { description: 'What it says, if it counts', schema: TokenState }, ...oauthRefusals }, refuse: oauthErrorAnswer,
       async handle({ body, request, callId }) {
         const origin = originOf(request, callId)
         const shown = bearerToken(request)
         if (shown !== undefined && isSameText(shown, serviceToken)) return json(await introspect(deps, body.token, undefined, origin))
         const who = await authenticateClient(deps, request, body, origin.nowMs)
-        if (who.kind !== 'client' || who.client.secret_hash === null) throw oauthError('invalid_client', 'only clients with a secret may ask')
+        if (who.kind !== 'client' || who.client.secret_hash === null) {
+          throw oauthError('invalid_client', 'only clients with a secret may ask')
+        }
         return json(await introspect(deps, body.token, who.client.id, origin))
       },
     }),
     route({
-      ...common, method: 'post', at: '/oauth/revoke', id: 'revoke', summary: 'Ends a token, and the session it belongs to (RFC 7009)', access: 'client',
-      body: TokenStateForm, bodyType: FORM, answers: { 200: { description: 'It counts no more, if it ever did' }, ...oauthRefusals }, refuse: oauthErrorAnswer,
+      ...common, method: 'post', at: '/oauth/revoke', id: 'revoke',
+      summary: 'Ends a token, and the session it belongs to (RFC 7009)', access: 'client',
+      body: TokenStateForm, bodyType: FORM,
+      answers: { 200: { description: 'It counts no more, if it ever did' }, ...oauthRefusals }, refuse: oauthErrorAnswer,
       async handle({ body, request, callId }) {
         const origin = originOf(request, callId)
         const who = await authenticateClient(deps, request, body, origin.nowMs)

@@ -95,7 +95,9 @@ export const AuthorizeQuery = z.object({
   scope: visible(200).optional(), state: visible(2000).optional(), nonce: visible(500).optional(), code_challenge: visible(128).optional(),
   code_challenge_method: visible(10).optional(), prompt: visible(100).optional(), request: visible(2000).optional(), request_uri: visible(500).optional(),
 })
-export const LoginForm = z.object({ request: z.string().max(16_384), email: z.string().max(MAX_EMAIL), password: Password, code: z.string().max(60).optional() })
+export const LoginForm = z.object({
+  request: z.string().max(16_384), email: z.string().max(MAX_EMAIL), password: Password, code: z.string().max(60).optional(),
+})
 const clientFields = { client_id: short.optional(), client_secret: short.optional() }
 export const TokenForm = z.object({
   grant_type: short, code: short.optional(), redirect_uri: short.optional(), code_verifier: short.optional(), refresh_token: Token.optional(),

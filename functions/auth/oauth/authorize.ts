@@ -24,7 +24,9 @@ export type LoginForm = { readonly request: string; readonly email: string; read
 export async function takeLogin(deps: Deps, form: LoginForm, origin: Origin): Promise<Answer> {
   const request = openRequest(deps, form.request, origin.nowMs)
   const client = request === undefined ? undefined : await findClient(deps.db, request.client_id)
-  if (request === undefined || client === undefined) throw new Problem(400, 'form_expired', 'this page is too old; go back to the application and begin again')
+  if (request === undefined || client === undefined) {
+    throw new Problem(400, 'form_expired', 'this page is too old; go back to the application and begin again')
+  }
   const again = (error: string, { status, headers }: Pick<Problem, 'status' | 'headers'>, needsCode = false): Answer => loginPage({
     ...pageOf(deps, client.name), request: form.request, redirectUri: request.redirect_uri, email: form.email, needsCode, error, status, headers,
   })

@@ -12,7 +12,9 @@ export type AuthenticatedClient =
   | { readonly kind: 'key'; readonly key: UsedApiKey }
 
 /** Throws `invalid_client`. A client with a secret must show it; one without must show none. */
-export async function authenticateClient(deps: Pick<Deps, 'db'>, request: IncomingMessage, body: ClientCredentials, nowMs: number): Promise<AuthenticatedClient> {
+export async function authenticateClient(
+  deps: Pick<Deps, 'db'>, request: IncomingMessage, body: ClientCredentials, nowMs: number,
+): Promise<AuthenticatedClient> {
   const { id, secret } = credentialsOf(request, body)
   if (id.startsWith('key_')) {
     // The whole key is accepted as the secret too: it is what people were given.
@@ -31,14 +33,20 @@ export async function authenticateClient(deps: Pick<Deps, 'db'>, request: Incomi
 function credentialsOf(request: IncomingMessage, body: ClientCredentials): { readonly id: string; readonly secret: string | undefined } {
   const { authorization } = request.headers
   if (authorization === undefined) {
-    if (body.client_id === undefined) throw oauthError('invalid_client', 'say who asks: HTTP Basic, or client_id and client_secret in the body')
+    if (body.client_id === undefined) {
+      throw oauthError('invalid_client', 'say who asks: HTTP Basic, or client_id and client_secret in the body')
+    }
     return { id: body.client_id, secret: body.client_secret }
   }
   if (body.client_secret !== undefined) throw oauthError('invalid_request', 'the client secret comes twice: in the header and in the body')
   const [, encoded] = /^Basic +([A-Za-z0-9+/]+=*)$/i.exec(authorization) ?? []
   const [, id, secret] = /^([^:]*):(.*)$/.exec(Buffer.from(encoded ?? '', 'base64').toString()) ?? []
-  if (id === undefined || secret === undefined) throw oauthError('invalid_client', 'the Authorization header is not HTTP Basic with id and secret')
-  if (body.client_id !== undefined && body.client_id !== decode(id)) throw oauthError('invalid_request', 'client_id is not the one of the Authorization header')
+  if (id === undefined || secret === undefined) {
+    throw oauthError('invalid_client', 'the Authorization header is not HTTP Basic with id and secret')
+  }
+  if (body.client_id !== undefined && body.client_id !== decode(id)) {
+    throw oauthError('invalid_request', 'client_id is not the one of the Authorization header')
+  }
   return { id: decode(id), secret: decode(secret) }
 }
 

@@ -39,20 +39,26 @@ export async function findClient(db: Database, id: string): Promise<Client | und
 }
 
 /** By id. */
-export async function listClients(db: Database, { after, limit }: { readonly after: string; readonly limit: number }): Promise<readonly Client[]> {
+export async function listClients(
+  db: Database, { after, limit }: { readonly after: string; readonly limit: number },
+): Promise<readonly Client[]> {
   const rows = await db.query(`SELECT ${clientColumns} FROM clients WHERE id > :after ORDER BY id LIMIT :limit`, { after, limit })
   return rows.map((row) => clientRow.parse(row))
 }
 
 /** The secret is in the answer, and nowhere else ever. */
-export async function createClient({ db }: Deps, input: NewClient, by: string, origin: Origin, keep: Keep<ShownClient & { client_secret?: string }> = () => []) {
+export async function createClient(
+  { db }: Deps, input: NewClient, by: string, origin: Origin, keep: Keep<ShownClient & { client_secret?: string }> = () => [],
+) {
   const errors = input.redirect_uris.flatMap((uri, i) => {
     const problem = redirectUriProblem(uri)
     return problem === undefined ? [] : [{ in: 'body' as const, path: `/redirect_uris/${i}`, detail: problem }]
   })
   if (errors.length > 0) throw new Problem(422, 'unsafe_redirect_uri', 'a redirect URI cannot be accepted', { errors })
   if (!input.confidential && input.grants.includes('client_credentials')) {
-    throw new Problem(422, 'needs_secret', 'client_credentials needs a secret', { errors: [{ in: 'body', path: '/grants', detail: 'is for confidential clients only' }] })
+    throw new Problem(422, 'needs_secret', 'client_credentials needs a secret', {
+      errors: [{ in: 'body', path: '/grants', detail: 'is for confidential clients only' }],
+    })
   }
   const id = newId('cli')
   const secret = input.confidential ? newToken('bmc') : undefined

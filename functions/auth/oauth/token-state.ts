@@ -35,7 +35,8 @@ async function stateOf(deps: Deps, token: string, origin: Origin): Promise<Token
   const apiKey = parseApiKey(token)
   if (apiKey !== undefined) {
     const key = await findApiKey(deps, apiKey.id, apiKey.secret, origin.nowMs)
-    return key === undefined ? INACTIVE : { active: true, token_type: 'api_key', sub: key.user.id, client_id: key.id, scope: '', roles: key.roles, iss: settings.issuer }
+    if (key === undefined) return INACTIVE
+    return { active: true, token_type: 'api_key', sub: key.user.id, client_id: key.id, scope: '', roles: key.roles, iss: settings.issuer }
   }
   const claims = await deps.accessTokens.verify(token, origin.nowMs)
   if (claims === undefined || !await isAlive(deps, claims, origin)) return INACTIVE

@@ -28,12 +28,16 @@ export async function giveTokens(deps: Deps, request: IncomingMessage, body: Tok
   if (body.grant_type !== 'authorization_code' && body.grant_type !== 'refresh_token') {
     throw oauthError('unsupported_grant_type', 'grant_type must be authorization_code, refresh_token or client_credentials')
   }
-  if (who.kind !== 'client' || !who.client.grants.includes(body.grant_type)) throw oauthError('unauthorized_client', `this client has no grant ${body.grant_type}`)
+  if (who.kind !== 'client' || !who.client.grants.includes(body.grant_type)) {
+    throw oauthError('unauthorized_client', `this client has no grant ${body.grant_type}`)
+  }
   return body.grant_type === 'authorization_code' ? exchangeCode(deps, who.client, body, origin) : refresh(deps, who.client, body, origin)
 }
 
 /** No refresh token: who has a secret can ask again (RFC 6749, section 4.4.3). */
-async function machineToken({ accessTokens, settings, db }: Deps, who: AuthenticatedClient, { scope = '' }: TokenRequest, origin: Origin): Promise<TokenAnswer> {
+async function machineToken(
+  { accessTokens, settings, db }: Deps, who: AuthenticatedClient, { scope = '' }: TokenRequest, origin: Origin,
+): Promise<TokenAnswer> {
   const expires_in = Math.ceil(settings.accessTokenMs / 1000)
   if (who.kind === 'key') {
     if (scope !== '') throw oauthError('invalid_scope', 'an API key has roles, no scopes')
@@ -42,7 +46,9 @@ async function machineToken({ accessTokens, settings, db }: Deps, who: Authentic
     return { access_token, token_type: 'Bearer', expires_in }
   }
   const { client } = who
-  if (client.secret_hash === null || !client.grants.includes('client_credentials')) throw oauthError('unauthorized_client', 'this client has no grant client_credentials')
+  if (client.secret_hash === null || !client.grants.includes('client_credentials')) {
+    throw oauthError('unauthorized_client', 'this client has no grant client_credentials')
+  }
   if (scope !== '') throw oauthError('invalid_scope', 'scopes are about people: a machine has roles')
   const access_token = await accessTokens.sign({ userId: client.id, clientId: client.id, scope: '', roles: client.roles }, origin.nowMs)
   return { access_token, token_type: 'Bearer', expires_in }
@@ -53,7 +59,9 @@ const codeRow = z.object({
   amr: z.string().transform((text) => z.array(z.string()).parse(JSON.parse(text))), auth_at: z.number(), expires_at: z.number(), session_id: z.string().nullable(),
 })
 
-async function exchangeCode(deps: Deps, client: Client, { code = '', redirect_uri = '', code_verifier = '' }: TokenRequest, origin: Origin): Promise<TokenAnswer> {
+async function exchangeCode(
+  deps: Deps, client: Client, { code = '', redirect_uri = '', code_verifier = '' }: TokenRequest, origin: Origin,
+): Promise<TokenAnswer> {
   const { db, accessTokens } = deps
   const hash = hashToken(code)
   const refused = (): Problem => oauthError('invalid_grant', 'the code is wrong, over, used before, or not for this client, redirect_uri and code_verifier')
@@ -114,7 +122,8 @@ async function refresh(deps: Deps, client: Client, { refresh_token = '', scope }
     throw error
   })
   const scopeNow = wanted?.join(' ') ?? refreshed.session.scope
-  return { ...await accessAnswer(deps, refreshed.user, { ...refreshed.session, scope: scopeNow }, origin), scope: scopeNow, refresh_token: refreshed.refreshToken }
+  const answer = await accessAnswer(deps, refreshed.user, { ...refreshed.session, scope: scopeNow }, origin)
+  return { ...answer, scope: scopeNow, refresh_token: refreshed.refreshToken }
 }
 
 /** What a client is told about a person, by scope (OpenID Connect Core, section 5.4). */

@@ -12,7 +12,9 @@ export async function userInfo(deps: Deps, token: string | undefined, origin: Or
   const { token_type, sub, scope } = state
   if (token_type !== 'Bearer' || typeof sub !== 'string' || typeof scope !== 'string') throw invalidToken()
   if (!scope.split(' ').includes('openid')) {
-    throw new Problem(403, 'insufficient_scope', 'the access token has no scope openid', { headers: { 'www-authenticate': 'Bearer error="insufficient_scope", scope="openid"' } })
+    throw new Problem(403, 'insufficient_scope', 'the access token has no scope openid', {
+      headers: { 'www-authenticate': 'Bearer error="insufficient_scope", scope="openid"' },
+    })
   }
   const user = await findUser(deps.db, sub)
   if (user === undefined) throw invalidToken()

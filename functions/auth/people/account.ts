@@ -26,7 +26,9 @@ export async function exportAccount({ db }: Deps, user: User, origin: Origin) {
 }
 
 /** For good, with all sessions and keys. What stays is the log of events, which names the account by its id only. */
-export async function deleteAccount(deps: Deps, user: User, proof: SecondFactor & { readonly password: string }, origin: Origin): Promise<void> {
+export async function deleteAccount(
+  deps: Deps, user: User, proof: SecondFactor & { readonly password: string }, origin: Origin,
+): Promise<void> {
   const statements = await confirmBoth(deps, user, proof, origin)
   await finish(deps, user, origin, [...statements, ...withoutUser(user.id), auditStatement({ event: 'account.deleted', userId: user.id }, origin)])
 }

@@ -19,7 +19,9 @@ const isAdmin = `EXISTS (SELECT 1 FROM json_each(users.roles) WHERE value = '${A
 export type NewUser = { readonly email: string; readonly name: string; readonly roles: readonly string[]; readonly password?: string | undefined }
 
 /** Verified by the admin's word. Without a password its owner asks for one ("forgotten"). */
-export async function createUser({ db, hasher, settings }: Deps, input: NewUser, by: string, origin: Origin, keep: Keep<ReturnType<typeof showUser>> = () => []): Promise<User> {
+export async function createUser(
+  { db, hasher, settings }: Deps, input: NewUser, by: string, origin: Origin, keep: Keep<ReturnType<typeof showUser>> = () => [],
+): Promise<User> {
   const email = normalizeEmail(input.email)
   if (input.password !== undefined) checkNewPassword(input.password, { minLength: settings.passwordMinLength, email, path: '/password' })
   const id = newId('usr')

@@ -31,7 +31,9 @@ export async function listApiKeys(db: Database, userId: string) {
 export type NewApiKey = { readonly name: string; readonly roles?: readonly string[] | undefined; readonly expires_in_days?: number | undefined }
 
 /** The key itself is in the answer, and nowhere else ever. */
-export async function createApiKey({ db }: Deps, user: User, { name, roles = user.roles, expires_in_days }: NewApiKey, origin: Origin, keep: Keep<ShownKey & { key: string }> = () => []) {
+export async function createApiKey(
+  { db }: Deps, user: User, { name, roles = user.roles, expires_in_days }: NewApiKey, origin: Origin, keep: Keep<ShownKey & { key: string }> = () => [],
+) {
   const extra = roles.filter((role) => !user.roles.includes(role))
   if (extra.length > 0) {
     throw new Problem(403, 'role_not_yours', `you do not have ${extra.join(', ')}`, { errors: [{ in: 'body', path: '/roles', detail: 'has a role you do not have' }] })

@@ -25,7 +25,8 @@ export async function authenticate(deps: Deps, credentials: Credentials, origin:
     throw new Problem(403, 'email_not_verified', 'the e-mail address is not confirmed yet: use the code in the letter, or register again for a new one')
   }
   const { statements, amr } = await checkSecondFactor(deps, user, credentials, origin)
-  return { user, amr, statements: [...settle, ...statements, auditStatement({ event: 'login.succeeded', userId: user.id, detail: { methods: amr.join(' ') } }, origin)] }
+  const told = auditStatement({ event: 'login.succeeded', userId: user.id, detail: { methods: amr.join(' ') } }, origin)
+  return { user, amr, statements: [...settle, ...statements, told] }
 }
 
 export async function logIn(deps: Deps, credentials: Credentials, origin: Origin): Promise<TokenAnswer> {

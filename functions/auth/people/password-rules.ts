@@ -5,7 +5,9 @@ import { Problem } from '@bramble/runtime/service/problem'
 export const MAX_PASSWORD_CHARACTERS = 256
 
 /** Throws with the field when the password is refused. */
-export function checkNewPassword(password: string, { minLength, email, path }: { readonly minLength: number; readonly email: string; readonly path: string }): void {
+export function checkNewPassword(
+  password: string, { minLength, email, path }: { readonly minLength: number; readonly email: string; readonly path: string },
+): void {
   const problem = problemOf(password, minLength, email)
   if (problem === undefined) return
   throw new Problem(422, 'weak_password', `the password ${problem}`, { errors: [{ in: 'body', path, detail: problem }] })

@@ -42,7 +42,9 @@ export async function forgetPassword({ db, outbox, settings }: Deps, input: { re
 const resetRow = z.object({ id: z.string(), email: z.string() })
 
 /** Ends all sessions. The second factor stays: who can read the mail has one factor, not two. */
-export async function resetPassword(deps: Deps, input: { readonly token: string; readonly new_password: string }, origin: Origin): Promise<void> {
+export async function resetPassword(
+  deps: Deps, input: { readonly token: string; readonly new_password: string }, origin: Origin,
+): Promise<void> {
   const { db, hasher, outbox, settings } = deps
   const hash = hashToken(input.token)
   const [row] = await db.query(

@@ -20,7 +20,9 @@ export const MAIL_TOKEN_PREFIX = 'bmm'
  * An account that is not verified is replaced: its address belongs to nobody yet. Who registered last is who the letter in the
  * mailbox is for, and verifying needs their password too; so nobody can have a stranger's mailbox verify a password of theirs.
  */
-export async function register(deps: Deps, input: { readonly email: string; readonly password: string; readonly name: string }, origin: Origin): Promise<void> {
+export async function register(
+  deps: Deps, input: { readonly email: string; readonly password: string; readonly name: string }, origin: Origin,
+): Promise<void> {
   const { db, hasher, outbox, settings, log } = deps
   const email = normalizeEmail(input.email)
   checkNewPassword(input.password, { minLength: settings.passwordMinLength, email, path: '/password' })
@@ -56,7 +58,9 @@ export async function register(deps: Deps, input: { readonly email: string; read
 const pendingRow = z.object({ user_id: z.string(), email: z.string() })
 
 /** The code from the letter and the password chosen at registration: the account is its owner's, and logged in. */
-export async function verifyEmail(deps: Deps, { token, password }: { readonly token: string; readonly password: string }, origin: Origin): Promise<TokenAnswer> {
+export async function verifyEmail(
+  deps: Deps, { token, password }: { readonly token: string; readonly password: string }, origin: Origin,
+): Promise<TokenAnswer> {
   const hash = hashToken(token)
   const [row] = await deps.db.query(
     `SELECT user_id, email FROM mail_tokens JOIN users ON users.id = mail_tokens.user_id
@@ -68,7 +72,10 @@ export async function verifyEmail(deps: Deps, { token, password }: { readonly to
   const answer = await firstSession(deps, user, ['pwd'], [
     ...settle,
     { sql: 'DELETE FROM mail_tokens WHERE hash = :hash', parameters: { hash }, changes: 1 },
-    { sql: 'UPDATE users SET email_verified_at = :now, version = version + 1 WHERE id = :id AND email_verified_at IS NULL', parameters: { now: origin.nowMs, id: user_id }, changes: 1 },
+    {
+      sql: 'UPDATE users SET email_verified_at = :now, version = version + 1 WHERE id = :id AND email_verified_at IS NULL',
+      parameters: { now: origin.nowMs, id: user_id }, changes: 1,
+    },
     auditStatement({ event: 'account.verified', userId: user_id }, origin),
   ], origin)
   if (answer === undefined) throw badMailToken()

@@ -23,7 +23,9 @@ const SECRET_PURPOSE = 'totp secret'
 const RECOVERY_PURPOSE = 'recovery code'
 
 /** Throws 401 when it is missing or wrong; the tries that were counted for the password stay counted then. */
-export async function checkSecondFactor({ db, vault }: Deps, user: User, { totp, recovery_code }: SecondFactor, origin: Origin): Promise<CheckedSecondFactor> {
+export async function checkSecondFactor(
+  { db, vault }: Deps, user: User, { totp, recovery_code }: SecondFactor, origin: Origin,
+): Promise<CheckedSecondFactor> {
   if (!hasSecondFactor(user)) return { statements: [], amr: ['pwd'] }
   if (totp === undefined && recovery_code === undefined) {
     throw new Problem(401, 'second_factor_required', 'this account needs a second factor: send totp, or a recovery_code')
@@ -87,14 +89,18 @@ export async function confirmTotp(deps: Deps, user: User, code: string, origin: 
   return codes
 }
 
-export async function disableTotp(deps: Deps, user: User, proof: SecondFactor & { readonly password: string }, origin: Origin): Promise<void> {
+export async function disableTotp(
+  deps: Deps, user: User, proof: SecondFactor & { readonly password: string }, origin: Origin,
+): Promise<void> {
   const statements = await confirmBoth(deps, user, proof, origin)
   await finish(deps, user, origin, [...statements, ...withoutSecondFactor(user.id),
     auditStatement({ event: 'second_factor.disabled', userId: user.id }, origin)])
 }
 
 /** New codes; the old ones are void. */
-export async function renewRecoveryCodes(deps: Deps, user: User, proof: SecondFactor & { readonly password: string }, origin: Origin): Promise<readonly string[]> {
+export async function renewRecoveryCodes(
+  deps: Deps, user: User, proof: SecondFactor & { readonly password: string }, origin: Origin,
+): Promise<readonly string[]> {
   if (!hasSecondFactor(user)) throw new Problem(409, 'second_factor_missing', 'there is no second factor')
   const statements = await confirmBoth(deps, user, proof, origin)
   const codes = newRecoveryCodes()
@@ -104,7 +110,9 @@ export async function renewRecoveryCodes(deps: Deps, user: User, proof: SecondFa
 }
 
 /** Password, and second factor where there is one: what ending or taking over an account needs. Throws 401. */
-export async function confirmBoth(deps: Deps, user: User, proof: SecondFactor & { readonly password: string }, origin: Origin): Promise<readonly Statement[]> {
+export async function confirmBoth(
+  deps: Deps, user: User, proof: SecondFactor & { readonly password: string }, origin: Origin,
+): Promise<readonly Statement[]> {
   const settle = await confirmPassword(deps, user, proof.password, origin)
   const { statements } = await checkSecondFactor(deps, user, proof, origin)
   return [...settle, ...statements]

@@ -67,7 +67,9 @@ export async function refreshSession(
   if (parsed === undefined) throw invalidRefreshToken()
   const { sessionId, generation } = parsed
   const session = await findSession(deps, sessionId, origin)
-  if (session === undefined || !isRealRefreshToken(vault, parsed, session.salt) || session.client_id !== clientId) throw invalidRefreshToken()
+  if (session === undefined || !isRealRefreshToken(vault, parsed, session.salt) || session.client_id !== clientId) {
+    throw invalidRefreshToken()
+  }
   check(session)
 
   const now = origin.nowMs

@@ -23,7 +23,9 @@ export type AuditEntry = {
 const MAX_USER_AGENT = 200
 
 /** `condition` is SQL: without it nothing is written, `EXISTS (…)` for example. */
-export function auditStatement({ event, userId, detail = {} }: AuditEntry, origin: Origin, condition = 'TRUE', parameters: Statement['parameters'] = {}): Statement {
+export function auditStatement(
+  { event, userId, detail = {} }: AuditEntry, origin: Origin, condition = 'TRUE', parameters: Statement['parameters'] = {},
+): Statement {
   return {
     event,
     sql: `INSERT INTO audit (at, event, user_id, address, user_agent, call_id, detail)

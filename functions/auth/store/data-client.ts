@@ -65,7 +65,8 @@ export function createDataClient({ url, database, token, migrations }: DataClien
       preparing = undefined
     }
     need(reply, 'do this')
-    return resultsSchema.parse(JSON.parse(reply.body)).results.map(({ columns, rows, changes }) => ({ rows: rows.map((row) => rowOf(columns, row)), changes }))
+    const { results } = resultsSchema.parse(JSON.parse(reply.body))
+    return results.map(({ columns, rows, changes }) => ({ rows: rows.map((row) => rowOf(columns, row)), changes }))
   }
 
   const prepare = async (): Promise<void> => {

@@ -5,7 +5,9 @@ import type { Database } from './database.ts'
 /** At most so often, and only while there are calls: a service that sleeps keeps nothing awake. */
 const EVERY_MS = 600_000
 
-export function createHousekeeping({ db, log, auditRetentionMs }: { readonly db: Database; readonly log: Log; readonly auditRetentionMs: number }): (nowMs: number) => void {
+export function createHousekeeping(
+  { db, log, auditRetentionMs }: { readonly db: Database; readonly log: Log; readonly auditRetentionMs: number },
+): (nowMs: number) => void {
   let lastMs = 0
   return (nowMs) => {
     if (nowMs - lastMs < EVERY_MS) return

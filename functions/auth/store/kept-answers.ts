@@ -26,7 +26,8 @@ export type KeptAnswers = {
 export function createKeptAnswers({ db, vault }: { readonly db: Database; readonly vault: Vault }): KeptAnswers {
   return {
     async find(scope, key, nowMs) {
-      const [row] = await db.query('SELECT fingerprint, answer FROM kept_answers WHERE key = :key AND expires_at > :now', { key: placeOf(scope, key), now: nowMs })
+      const [row] = await db.query(
+        'SELECT fingerprint, answer FROM kept_answers WHERE key = :key AND expires_at > :now', { key: placeOf(scope, key), now: nowMs })
       if (row === undefined) return undefined
       const { fingerprint, answer } = keptRow.parse(row)
       return { fingerprint, ...keptText.parse(JSON.parse(vault.open(PURPOSE, answer))) }

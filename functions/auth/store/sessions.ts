@@ -12,7 +12,8 @@ const sessionRow = z.object({
   address: z.string(), user_agent: z.string(), generation: z.number(), salt: z.string(),
 })
 
-export const sessionColumns = 'id, user_id, client_id, scope, amr, auth_at, created_at, used_at, idle_expires_at, expires_at, address, user_agent, generation, salt'
+export const sessionColumns = `id, user_id, client_id, scope, amr, auth_at, created_at, used_at, idle_expires_at, expires_at,
+  address, user_agent, generation, salt`
 
 export type SessionTimes = {
   /** Without a refresh for so long it is over. */
@@ -40,7 +41,9 @@ export type NewSession = {
 }
 
 /** The second one keeps the number bounded. */
-export function startSession({ id, salt, userId, clientId, scope, amr, authAtMs }: NewSession, { idleMs, maxMs }: SessionTimes, origin: Origin): Statement[] {
+export function startSession(
+  { id, salt, userId, clientId, scope, amr, authAtMs }: NewSession, { idleMs, maxMs }: SessionTimes, origin: Origin,
+): Statement[] {
   const { nowMs: now, address, userAgent } = origin
   return [
     {

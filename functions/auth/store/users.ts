@@ -11,7 +11,8 @@ const userRow = z.object({
   totp_secret: z.string().nullable(), totp_confirmed_at: z.number().nullable(), totp_last_step: z.number(),
 })
 
-export const userColumns = 'id, email, email_verified_at, name, password_hash, roles, created_at, version, disabled_at, totp_secret, totp_confirmed_at, totp_last_step'
+export const userColumns = `id, email, email_verified_at, name, password_hash, roles, created_at, version, disabled_at,
+  totp_secret, totp_confirmed_at, totp_last_step`
 
 export function readUser(row: Row): User {
   return userRow.parse(row)

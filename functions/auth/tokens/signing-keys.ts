@@ -37,7 +37,9 @@ const keyRow = z.object({ generation: z.number(), kid: z.string(), public_jwk: z
 const publicJwk = z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string() })
 const privateJwk = publicJwk.extend({ d: z.string() })
 
-export function createSigningKeys({ db, vault, times }: { readonly db: Database; readonly vault: Vault; readonly times: KeyTimes }): SigningKeys {
+export function createSigningKeys(
+  { db, vault, times }: { readonly db: Database; readonly vault: Vault; readonly times: KeyTimes },
+): SigningKeys {
   let loaded: { readonly keys: readonly LoadedKey[]; readonly atMs: number } | undefined
   let loading: Promise<readonly LoadedKey[]> | undefined
   let unknownAtMs = 0
@@ -75,7 +77,8 @@ export function createSigningKeys({ db, vault, times }: { readonly db: Database;
     const dead = deadKeys(keys, nowMs, times).map(({ generation }) => generation)
     // Another replica may have made it meanwhile: the generation is the primary key, and one of the two is refused.
     const { statements } = await newKey(due, vault, origin)
-    await db.execute([...statements, ...dead.map((generation) => ({ sql: 'DELETE FROM signing_keys WHERE generation = :generation', parameters: { generation } }))])
+    const forget = dead.map((generation) => ({ sql: 'DELETE FROM signing_keys WHERE generation = :generation', parameters: { generation } }))
+    await db.execute([...statements, ...forget])
     return reloadChanged(nowMs)
   }
 
@@ -113,12 +116,16 @@ export function createSigningKeys({ db, vault, times }: { readonly db: Database;
   }
 }
 
-async function newKey({ generation, activeFromMs }: ScheduledKey, vault: Vault, origin: Origin): Promise<{ kid: string; statements: Statement[] }> {
+async function newKey(
+  { generation, activeFromMs }: ScheduledKey, vault: Vault, origin: Origin,
+): Promise<{ kid: string; statements: Statement[] }> {
   const jwk = privateJwk.parse(generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }))
   const shown = publicJwk.parse(jwk)
   // RFC 7638: a name that follows from the key.
   const kid = await calculateJwkThumbprint(shown)
-  const parameters = { generation, kid, public_jwk: JSON.stringify(shown), sealed_jwk: vault.seal(PURPOSE, JSON.stringify(jwk)), active_from: activeFromMs }
+  const parameters = {
+    generation, kid, public_jwk: JSON.stringify(shown), sealed_jwk: vault.seal(PURPOSE, JSON.stringify(jwk)), active_from: activeFromMs,
+  }
   return {
     kid,
     statements: [
