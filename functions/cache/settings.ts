@@ -16,8 +16,10 @@ export const DEFAULTS = { max_memory: '64Mi', max_value_size: '1Mi', max_batch_s
 
 const sizeUnits: Readonly<Record<string, number>> = { '': 1, ki: 1024, mi: 1024 ** 2, gi: 1024 ** 3 }
 const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-/** So much of the process's memory may be entries; the rest is Node itself, calls under way, and what is not collected yet. */
-const ENTRIES_SHARE = 0.6
+/** Besides the entries: Node itself (18 MB), calls under way, and values that went but are not collected yet (V8 waits for 64 MB). */
+const OTHER_BYTES = 96 * 1024 ** 2
+/** What entries take of the heap at most: it grows by a fifth before it is collected (`handler.ts`). */
+const HEAP_PER_ENTRIES = 1.25
 /** One value must not push out most of the others. */
 const LARGEST_SHARE = 4
 const MEBIBYTE = 1024 ** 2
@@ -38,9 +40,10 @@ export function readSettings(env: Env, processLimitBytes: number): Settings {
   const maxBatchBytes = size('max_batch_size')
   const ttlMs = read('default_ttl', ttlOf, 'none, or a time like 500ms, 10s, 30m, 12h or 7d', Infinity)
   if (problems.length === 0) {
-    if (maxMemoryBytes > processLimitBytes * ENTRIES_SHARE) {
+    const entriesBytes = Math.max(0, processLimitBytes - OTHER_BYTES) / HEAP_PER_ENTRIES
+    if (maxMemoryBytes > entriesBytes) {
       problems.push(`max_memory is ${inMebibytes(maxMemoryBytes)}, but this process may use ${inMebibytes(processLimitBytes)} in all, of which the entries `
-        + `may take ${inMebibytes(processLimitBytes * ENTRIES_SHARE)}: lower it, or raise the function's memory limit`)
+        + `may take ${inMebibytes(entriesBytes)}: lower it, or raise the function's memory limit`)
     }
     if (maxValueBytes > maxMemoryBytes / LARGEST_SHARE) problems.push('max_value_size is more than a quarter of max_memory: lower it, or raise that')
     if (maxBatchBytes > maxMemoryBytes / LARGEST_SHARE) problems.push('max_batch_size is more than a quarter of max_memory: lower it, or raise that')

@@ -20,7 +20,7 @@ cases('a bad setting stops the start with what it should be', [
   { name: 'no size', env: { max_memory: 'much' }, says: /max_memory="much" is not a size like/ },
   { name: 'nothing', env: { max_value_size: '0' }, says: /max_value_size="0" is not/ },
   { name: 'no time', env: { default_ttl: '10' }, says: /default_ttl="10" is not none, or a time like/ },
-  { name: 'more than the process has', env: { max_memory: '200Mi' }, says: /max_memory is 200Mi, but this process may use 256Mi in all, of which the entries may take 153Mi: lower it/ },
+  { name: 'more than the process has', env: { max_memory: '200Mi' }, says: /max_memory is 200Mi, but this process may use 256Mi in all, of which the entries may take 128Mi: lower it/ },
   { name: 'a value that pushes out all others', env: { max_memory: '2Mi' }, says: /max_value_size is more than a quarter.*; max_batch_size is more than a quarter/ },
   { name: 'several', env: { max_memory: 'x', default_ttl: 'x' }, says: /max_memory.*; default_ttl/ },
 ], ({ env, says }) => assert.throws(() => readSettings({ max_value_size: '1Mi', ...env }, PROCESS_BYTES), says))
