@@ -10,6 +10,7 @@ import { allow, type Caller } from './access.ts'
 import { changing, etagOfDatabase, recordOf } from './changing.ts'
 import { asProblem } from './data-problem.ts'
 import type { Engine } from './engine/engine.ts'
+import { DataError } from './engine/errors.ts'
 import { Database, databaseJson, DatabaseName, ifMatch, inPath, page, paging, Restored, RestorePoint } from './shapes.ts'
 import type { Turns } from './turns.ts'
 
@@ -64,7 +65,10 @@ export function databaseRoutes({ engine, turns, maxDatabaseBytes }: DatabaseDeps
         if (headers['if-none-match']?.trim() === '*' && engine.get(name) !== undefined) {
           throw new Problem(412, 'precondition_failed', `database ${name} is there already`)
         }
-        const { isNew } = await asProblem(engine.create(name))
+        const { isNew } = await asProblem(engine.create(name).catch((error: unknown) => {
+          if (error instanceof DataError && error.code === 'TOO_LARGE') throw new Problem(507, 'too_many_databases', error.message)
+          throw error
+        }))
         return json(infoOf(name), isNew ? 201 : 200)
       },
     }),

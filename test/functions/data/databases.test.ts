@@ -232,10 +232,12 @@ test('without a token nothing answers but health and the description', async () 
   assert.equal((await call('GET', '/healthz', undefined, { token: '' })).status, 200)
 })
 
-test('log and snapshots are copied to where the setting says, and the age of the copy is told', async () => {
+test('databases are bounded in number; log and snapshots are copied to where the setting says, and the age of the copy is told', async () => {
   await using folder = { path: await mkdtemp(join(tmpdir(), 'bramble-copies-')), async [Symbol.asyncDispose]() { await rm(this.path, { recursive: true, force: true }) } }
-  await using copied = await startData({ copy_to: folder.path, copy_every: '50ms' })
+  await using copied = await startData({ copy_to: folder.path, copy_every: '50ms', max_databases: '1' })
   await copied.call('PUT', '/v1/db/shop')
+  const second = await copied.call('PUT', '/v1/db/second')
+  assert.deepEqual([second.status, second.body['code']], [507, 'too_many_databases'])
   await copied.call('POST', '/v1/db/shop/execute', { statements: [{ sql: 'CREATE TABLE t (n)' }] })
   await eventually('a copy', async () => (await readdir(join(folder.path, 'shop'), { recursive: true }).catch(() => [])).length > 1)
   await eventually('its age', async () => (await copied.call('GET', '/v1/db/shop')).body['copy_age_seconds'] !== undefined)
