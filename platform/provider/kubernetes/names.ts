@@ -31,6 +31,8 @@ export const SERVICE_ACCOUNT_ANNOTATION = 'com.openfaas.serviceaccount'
 export const DELETION_COST_ANNOTATION = 'controller.kubernetes.io/pod-deletion-cost'
 
 /** Of the platform's own pods. */
+/** The Service of deploy.yml, as existing functions call it. */
+export const GATEWAY_URL = 'http://gateway.openfaas:8080'
 export const GATEWAY_LABEL = 'gateway'
 
 /** Where functions listen; the platform's contract with every image. */

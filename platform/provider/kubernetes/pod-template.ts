@@ -1,7 +1,7 @@
 /** The pods of a function: one container, as little power as it needs. Pure. */
 import type { FunctionSpec } from '../../openfaas/types.ts'
 import { VOLUME_VARIABLE } from '../../openfaas/volume.ts'
-import { FUNCTION_LABEL, FUNCTION_PORT, PRIORITY_CLASS, SECRETS_PATH, SERVICE_ACCOUNT_ANNOTATION } from './names.ts'
+import { FUNCTION_LABEL, FUNCTION_PORT, GATEWAY_URL, PRIORITY_CLASS, SECRETS_PATH, SERVICE_ACCOUNT_ANNOTATION } from './names.ts'
 import { probesOf } from './pod-probes.ts'
 import { resourcesOf } from './pod-resources.ts'
 import type { Profile } from './profiles.ts'
@@ -122,6 +122,7 @@ function environmentOf(spec: FunctionSpec, { shutdownSeconds, acceptMs }: Timing
   const all: Record<string, string> = {
     OPENFAAS_NAME: spec.name,
     OPENFAAS_NAMESPACE: spec.namespace,
+    gateway_url: GATEWAY_URL,
     ...(spec.envProcess ? { fprocess: spec.envProcess } : {}),
     ...(shutdownSeconds === undefined ? {} : { shutdown_timeout: `${shutdownSeconds}s` }),
     ...(acceptMs === undefined ? {} : { shutdown_grace: `${acceptMs}ms` }),

@@ -107,6 +107,7 @@ test('variables are in order, and reach the function as they were sent', () => {
   assert.deepEqual(env, [
     { name: 'OPENFAAS_NAME', value: 'echo' }, { name: 'OPENFAAS_NAMESPACE', value: 'openfaas-fn' }, { name: 'a', value: '1' },
     { name: 'b', value: '$$(a) costs $5' }, { name: 'fprocess', value: 'node index.js' },
+    { name: 'gateway_url', value: 'http://gateway.openfaas:8080' },
   ])
 })
 
