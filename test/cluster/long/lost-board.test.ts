@@ -23,9 +23,10 @@ test('a board dies under load and comes back: no call fails but those on it, and
   await cluster.kubectl('cordon', 'pi4')
   const lost = cluster.node('zero-2')
   try {
-    const body = { service: 'busy', image: await pushProbe(cluster, 'busy'), labels: { 'com.openfaas.scale.min': String(REPLICAS) } }
+    const body = { service: 'busy', image: await pushProbe(cluster, 'busy'), labels: {} }
     const response = await platform.send('/system/functions', 'POST', body)
     assert.equal(response.status, 202, await response.text())
+    assert.equal((await platform.send('/system/scale-function/busy', 'POST', { serviceName: 'busy', replicas: REPLICAS })).status, 202)
     const boards = async (): Promise<string> => {
       const pods = await cluster.get('pods', '-n', 'openfaas-fn')
       return listAt(pods, 'items')
