@@ -9,19 +9,24 @@ import type { Store } from './store.ts'
 
 /** Given the header of each call. */
 export function createMovedKeys(store: Pick<Store, 'retain'>): (header: string) => void {
-  let known: string | undefined
+  let told: string | undefined
   let isDropping = false
 
-  const dropMoved = async (): Promise<void> => {
+  const dropMoved = async (header: string): Promise<void> => {
+    const placement = readPlacement(header)
+    if (placement === undefined) return
+    const { place, places } = placement
+    const dropped = await store.retain((space, key) => isOwn(space) || placeOf(partsOf(space, key), places) === place)
+    log.info('replicas have changed', { place, places, dropped })
+  }
+
+  /** One at a time; what is told meanwhile comes after. */
+  const follow = async (): Promise<void> => {
     isDropping = true
     try {
-      for (let before: string | undefined; known !== before;) {
-        before = known
-        const placement = before === undefined ? undefined : readPlacement(before)
-        if (placement === undefined) continue
-        const { place, places } = placement
-        const dropped = await store.retain((space, key) => isOwn(space) || placeOf(partsOf(space, key), places) === place)
-        log.info('replicas have changed', { place, places, dropped })
+      for (let done: string | undefined; told !== undefined && told !== done;) {
+        done = told
+        await dropMoved(done)
       }
     } catch (error) {
       log.error('what has moved away could not be dropped', { error })
@@ -31,8 +36,8 @@ export function createMovedKeys(store: Pick<Store, 'retain'>): (header: string) 
   }
 
   return (header) => {
-    if (header === known) return
-    known = header
-    if (!isDropping) void dropMoved()
+    if (header === told) return
+    told = header
+    if (!isDropping) void follow()
   }
 }

@@ -1,7 +1,6 @@
 /** GET: the value, or who is to fill it. Stale values are shown while one caller makes a new one; of many who miss, one does. */
-import type { Answer, AnswerHeaders } from '@bramble/runtime/service/answer'
+import { type Answer, type AnswerHeaders, problemAnswer } from '@bramble/runtime/service/answer'
 import { etagOf, matchesNone } from '@bramble/runtime/service/etag'
-import { problemAnswer } from '@bramble/runtime/service/answer'
 import { notFound } from '@bramble/runtime/service/problem'
 import { isFresh } from './contents.ts'
 import type { Leases } from './leases.ts'
