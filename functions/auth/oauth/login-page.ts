@@ -32,15 +32,18 @@ const styleHash = createHash('sha256').update(style).digest('base64')
 
 export function loginPage(page: LoginPage): Answer {
   const { service, application, request, action, email = '', needsCode = false, error } = page
+  const focus = needsCode ? 'code' : email === '' ? 'email' : 'password'
+  const field = (name: string, attributes: string): string =>
+    `<input name="${name}" ${attributes}${name === focus ? ' autofocus' : ''}>`
   const body = `
 <h1>Log in to ${escapeHtml(service)}</h1>
 <p>to go on to <strong>${escapeHtml(application)}</strong></p>
-${error === undefined ? '' : `<p role="alert">${escapeHtml(error)}</p>`}
+${error === undefined ? '' : `<p role="alert">${escapeHtml(sentence(error))}</p>`}
 <form method="post" action="${escapeHtml(action)}">
 <input type="hidden" name="request" value="${escapeHtml(request)}">
-<label>E-mail address<input type="email" name="email" value="${escapeHtml(email)}" autocomplete="username" required maxlength="254"${needsCode ? '' : ' autofocus'}></label>
-<label>Password<input type="password" name="password" autocomplete="current-password" required maxlength="256"></label>
-<label>Code from your app<small>only if you have set one up; a recovery code will do too</small><input name="code" autocomplete="one-time-code" maxlength="40"${needsCode ? ' autofocus' : ''}></label>
+<label>E-mail address${field('email', `type="email" value="${escapeHtml(email)}" autocomplete="username" required maxlength="254"`)}</label>
+<label>Password${field('password', 'type="password" autocomplete="current-password" required maxlength="256"')}</label>
+<label>Code from your app<small>if you have one; a recovery code will do</small>${field('code', 'autocomplete="one-time-code" maxlength="40"')}</label>
 <button>Log in</button>
 </form>`
   return html(page.status ?? 200, `Log in to ${service}`, body, `'self' ${formTarget(page.redirectUri)}`, page.headers)
@@ -48,7 +51,7 @@ ${error === undefined ? '' : `<p role="alert">${escapeHtml(error)}</p>`}
 
 /** For what cannot be told to the application. */
 export function errorPage(status: number, message: string): Answer {
-  return html(status, 'Cannot log in', `<h1>Cannot log in</h1><p role="alert">${escapeHtml(message)}</p>`, `'none'`)
+  return html(status, 'Cannot log in', `<h1>Cannot log in</h1><p role="alert">${escapeHtml(sentence(message))}</p>`, `'none'`)
 }
 
 function html(status: number, title: string, body: string, formAction: string, headers: Readonly<Record<string, string>> = {}): Answer {
@@ -64,6 +67,10 @@ function html(status: number, title: string, body: string, formAction: string, h
     body: `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">`
       + `<title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>${body}</main></body></html>\n`,
   }
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }
 
 /** A policy knows origins, and of an app's own scheme only the scheme. */

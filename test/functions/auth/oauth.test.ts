@@ -219,7 +219,7 @@ test('a wrong password shows the page again, a right one later goes on, and a ch
   const request = requestIn(page)
   const wrong = await on.call('POST', '/oauth/authorize', { form: { request, email: 'form@example.org', password: '"><script>' } })
   assert.is(wrong.status, 401)
-  assert.match(wrong.text, /the e-mail address or the password is wrong/)
+  assert.match(wrong.text, /The e-mail address or the password is wrong\./)
   assert.is(requestIn(wrong), request)
   assert.not.match(wrong.text, /<script/)
   const right = await on.call('POST', '/oauth/authorize', { form: { request, email: 'form@example.org', password: PASSWORD } })
