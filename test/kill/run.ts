@@ -1,6 +1,10 @@
-/** `npm run test:kill -- NAME [ROUNDS]`: a service killed again and again under load. Nothing that it has acknowledged may be lost. */
+/**
+ * `npm run test:kill -- NAME [cluster] [ROUNDS]`: a service killed again and again under load. Nothing that it has acknowledged may be lost.
+ * With `cluster` as a pod (data only; needs what the cluster suite needs, and a build).
+ */
 import { authKills } from './auth-kills.ts'
-import { dataKills } from './data-kills.ts'
+import { dataKills, type DataKillsReport } from './data-kills.ts'
+import { dataKillsOnCluster } from './data-on-cluster.ts'
 
 type Kill = (rounds: number) => Promise<boolean>
 
@@ -9,12 +13,8 @@ const LONGEST_LIFE_MS = 3_000
 const print = (line: string): void => { console.log(line) }
 
 const kills: Readonly<Record<string, Kill>> = {
-  async data(rounds) {
-    const { kills, acknowledged, missing, half, unknown, unknownDone } = await dataKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })
-    print(`data: ${kills} kills, ${acknowledged} writes acknowledged, ${missing} lost (goal 0), ${half} half done (goal 0); ` +
-      `of ${unknown} whose answer was lost ${unknownDone} were done; integrity_check ok`)
-    return missing === 0 && half === 0
-  },
+  data: async (rounds) => isGood('data', await dataKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
+  'data cluster': async (rounds) => isGood('data as a pod', await dataKillsOnCluster({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
   async auth(rounds) {
     const { kills, accounts, refreshes, ended, lost, revived, half } = await authKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })
     print(`auth: ${kills} kills, ${accounts} accounts, ${refreshes} refreshes, ${ended} sessions ended; ` +
@@ -23,9 +23,16 @@ const kills: Readonly<Record<string, Kill>> = {
   },
 }
 
-const [name = '', ...rest] = process.argv.slice(2)
+function isGood(who: string, { kills: killed, acknowledged, missing, half, unknown, unknownDone }: DataKillsReport): boolean {
+  print(`${who}: ${killed} kills, ${acknowledged} writes acknowledged, ${missing} lost (goal 0), ${half} half done (goal 0); ` +
+    `of ${unknown} whose answer was lost ${unknownDone} were done; integrity_check ok`)
+  return missing === 0 && half === 0
+}
+
+const words = process.argv.slice(2)
+const name = words.filter((word) => !/^\d+$/.test(word)).join(' ')
 const kill = kills[name]
 if (kill === undefined) throw new Error(`no kill test is called ${name}; there are ${Object.keys(kills).join(', ')}`)
-const rounds = Number(rest[0] ?? ROUNDS)
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`${rest[0]} is no number of rounds`)
+const rounds = Number(words.find((word) => /^\d+$/.test(word)) ?? ROUNDS)
+if (rounds < 1) throw new Error('at least one round')
 if (!await kill(rounds)) process.exitCode = 1
