@@ -22,7 +22,7 @@ export async function dataEngine(plan: { readonly kills: number; readonly rounds
         failed++
       })))
     const before = await fileOf(world.engine(), 'db')
-    await world.restart(random.below(2) === 0)
+    await world.restart()
     assert.ok((await fileOf(world.engine(), 'db')).equals(before), `seed ${plan.seed}, round ${round}: the file is the same`)
     assert.deepEqual(await rowsOf(world.engine(), 'db', 'SELECT * FROM pragma_integrity_check'), [['ok']])
   }

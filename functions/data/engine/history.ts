@@ -90,9 +90,9 @@ export function createHistory({ log, snapshots, report }: HistoryDeps): History 
     },
     async oldest() {
       const first = await log.first()
-      if (first === undefined || first.record === 1) return { record: 0, timeMs: 0 }
-      const [oldest] = snapshots.list()
-      return oldest ?? first
+      const [oldest] = snapshots.list().filter(({ timeMs }) => !Number.isNaN(timeMs))
+      if (first?.record === 1 || oldest === undefined) return { record: 0, timeMs: 0 }
+      return { record: oldest.record, timeMs: oldest.timeMs }
     },
     async prune({ historyMs, historyBytes }, nowMs) {
       const isFromTheBeginning = (await log.first())?.record === 1

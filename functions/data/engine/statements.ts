@@ -3,7 +3,7 @@ import { DataError } from './errors.ts'
 import { findIntegers } from './integers.ts'
 import type { Sqlite } from './sqlite.ts'
 import { isNothing, statementKind, type StatementWords } from './statement-kind.ts'
-import type { Parameters, SqlValue } from './types.ts'
+import type { Parameter, Parameters, SqlValue } from './types.ts'
 
 export type Prepared = {
   readonly words: StatementWords
@@ -83,7 +83,7 @@ export function createStatements(
 
   const bindInteger = findIntegers(sqlite, (sql) => compile(sql).handle)
 
-  const bindValue = (handle: number, index: number, value: SqlValue): number => {
+  const bindValue = (handle: number, index: number, value: Parameter): number => {
     switch (typeof value) {
       case 'number':
         if (!Number.isSafeInteger(value) || Object.is(value, -0)) return calls.sqlite3_bind_double(handle, index, value)
@@ -98,6 +98,7 @@ export function createStatements(
       default:
         // Cleared before: NULL.
         if (value === null) return 0
+        if ('real' in value) return calls.sqlite3_bind_double(handle, index, value.real)
         memory().set(value, reserve(value.length))
         return calls.sqlite3_bind_blob(handle, index, scratch, value.length, TRANSIENT)
     }
@@ -113,7 +114,7 @@ export function createStatements(
     calls.sqlite3_clear_bindings(handle)
     return count
   }
-  const bindNamed = (handle: number, count: number, parameters: Readonly<Record<string, SqlValue>>): void => {
+  const bindNamed = (handle: number, count: number, parameters: Readonly<Record<string, Parameter>>): void => {
     const bound = new Set<number>()
     for (const [name, value] of Object.entries(parameters)) {
       const index = [name, `:${name}`, `@${name}`, `$${name}`].map((one) => indexOf(handle, one)).find((found) => found > 0)
@@ -161,7 +162,7 @@ export function createStatements(
           if (given.length !== count) throw new DataError('INVALID', `the statement has ${count} parameters, ${given.length} were given`)
           for (let index = 0; index < count; index++) checked(bindValue(handle, index + 1, given[index]))
         } else {
-          bindNamed(handle, count, parameters as Readonly<Record<string, SqlValue>>)
+          bindNamed(handle, count, parameters as Readonly<Record<string, Parameter>>)
         }
       },
       step() {

@@ -7,7 +7,9 @@
 export type SqlValue = null | number | bigint | string | Uint8Array
 
 /** By position (`?`), or by name with or without its `:`, `@` or `$`. Each one that the statement has must be there. */
-export type Parameters = readonly SqlValue[] | Readonly<Record<string, SqlValue>>
+/** A whole number is an INTEGER, unless it is said to be REAL. */
+export type Parameter = SqlValue | { readonly real: number }
+export type Parameters = readonly Parameter[] | Readonly<Record<string, Parameter>>
 
 export type Query = {
   readonly sql: string

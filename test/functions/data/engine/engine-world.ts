@@ -13,7 +13,7 @@ export type EngineWorld = AsyncDisposable & {
   readonly folder: string
   readonly lines: Line[]
   engine(): Engine
-  /** As after a restart; `isKilled`: the engine before is left as it is. */
+  /** As after a restart; `isKilled`: the engine before is left as it is. It is idle, or it works on beside the new one. */
   restart(isKilled?: boolean): Promise<Engine>
 }
 
