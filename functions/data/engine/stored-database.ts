@@ -47,6 +47,8 @@ export type StoredDatabaseDeps = {
 const SLICE_BYTES = 2 ** 20
 /** For the engine's own work on a whole database. */
 const OWN_TIMEOUT_MS = 120_000
+/** How a SQLite file begins. */
+const HEAD = 'SQLite format 3\0'
 /** Each one holds the pages that change while it is read. */
 const MAX_BACKUPS = 8
 /** After a snapshot that failed, most likely for want of room. */
@@ -147,11 +149,14 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
     if (!isClosing) copyTimer = setTimeout(() => void copyRounds(everyMs), everyMs)
   }
 
+  const checkSize = (size: number): void => {
+    if (size > limits.databaseBytes) throw new DataError('TOO_LARGE', `the file is larger than ${limits.databaseBytes} bytes, the limit of database ${name}`)
+  }
   const replaceBy = async (parts: AsyncIterable<Uint8Array>): Promise<RestoreAnswer> => {
     await run({ kind: 'drop parts' }, OWN_TIMEOUT_MS)
     let size = 0
     for await (const part of parts) {
-      if (size + part.length > limits.databaseBytes) throw new DataError('TOO_LARGE', `the file is larger than ${limits.databaseBytes} bytes, the limit of database ${name}`)
+      checkSize(size + part.length)
       // Of its own: a piece of a larger buffer would be copied with all around it.
       await run({ kind: 'part', offset: size, bytes: new Uint8Array(part) }, OWN_TIMEOUT_MS)
       size += part.length
@@ -171,16 +176,32 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
     }, target)
     return { file, point }
   }
-  /** In place of a log that cannot be read to its end: the state becomes a snapshot, and what came after it lies aside. */
-  const recover = (target: RestoreTarget): Promise<RestoreAnswer> => database.whileClosed(async () => {
-    const { file, point } = await stateAt(target)
+  /** In place of a log that cannot be read to its end: a state becomes a snapshot, and what came after it lies aside. */
+  const recover = (stateOf: () => Promise<{ readonly file: PagedFile; readonly point: RestorePoint }>): Promise<RestoreAnswer> => database.whileClosed(async () => {
+    const { file, point } = await stateOf()
     const record = Math.max(await log.next(), (snapshots.list().at(-1)?.record ?? 0) + 1)
     const sizeBytes = file.size()
     await snapshots.write({ record, timeMs: Math.max(nowMs(), point.timeMs) }, parts(file))
     await log.setAside(point.record + 1)
     return { record, sizeBytes }
   })
-
+  const uploaded = async (content: AsyncIterable<Uint8Array>): Promise<{ file: PagedFile; point: RestorePoint }> => {
+    const file = createPagedFile()
+    for await (const part of content) {
+      checkSize(file.size() + part.length)
+      file.write(part, file.size())
+      file.dropChanges()
+    }
+    const head = Buffer.alloc(HEAD.length)
+    file.read(head, 0)
+    if (file.size() > 0 && head.toString('latin1') !== HEAD) throw new DataError('INVALID', 'the file is no SQLite database')
+    return { file, point: { record: 0, timeMs: 0 } }
+  }
+  /** A closed database has to be opened to know how it is. */
+  const isDamaged = async (): Promise<boolean> => {
+    if (database.state() === 'closed') await run({ kind: 'drop parts' }, OWN_TIMEOUT_MS).catch(() => undefined)
+    return database.state() === 'damaged'
+  }
   const ageSeconds = (atMs: number | undefined): number | undefined => atMs === undefined ? undefined : Math.max(0, nowMs() - atMs) / 1000
 
   return {
@@ -235,10 +256,9 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
         throw error
       }
     },
-    restore: (content) => exclusively(() => replaceBy(content)),
+    restore: (content) => exclusively(async () => await isDamaged() ? await recover(() => uploaded(content)) : await replaceBy(content)),
     restoreTo: (target) => exclusively(async () => {
-      if (database.state() === 'closed') await run({ kind: 'drop parts' }, OWN_TIMEOUT_MS).catch(() => undefined)
-      if (database.state() === 'damaged') return await recover(target)
+      if (await isDamaged()) return await recover(() => stateAt(target))
       return await replaceBy(parts((await stateAt(target)).file))
     }),
     start() {

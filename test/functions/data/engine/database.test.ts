@@ -217,10 +217,11 @@ test('each earlier state can be restored, by its number and by its time, and so 
   assert.ok((await fileOf(await world.restart(), 'db')).equals(after))
 })
 
-test('a damaged log is told and not served, others are, and a restore brings it back', async () => {
+cases('a damaged log is told and not served, others are, and a restore brings it back', [{ name: 'to an earlier record', isUpload: false }, { name: 'from a backup', isUpload: true }], async ({ isUpload }) => {
   await using world = await engineWorld({ limits: { snapshotEveryBytes: 1e9 } })
   await withTable(world.engine(), 'db', 'other')
   for (let value = 0; value < 30; value++) await world.engine().execute('db', insert(value))
+  const backup = await fileOf(world.engine(), 'db')
   await world.engine().stop()
   const folder = join(world.folder, 'db')
   const [log = ''] = await readdir(folder)
@@ -234,10 +235,16 @@ test('a damaged log is told and not served, others are, and a restore brings it 
   assert.match(engine.get('db')?.problem ?? '', /restore/)
   assert.deepEqual(await rowsOf(engine, 'other', 'SELECT count(*) FROM t'), [[0]])
   await assert.rejects(engine.restoreTo('db', { record: 31 }), isError('NOT_FOUND'))
-  await engine.restoreTo('db', { record: 12 })
-  assert.deepEqual(await rowsOf(engine, 'db', 'SELECT count(*) FROM t'), [[11]])
+  if (isUpload) {
+    await assert.rejects(engine.restore('db', one(Buffer.from('no database'))), isError('INVALID'))
+    await engine.restore('db', one(backup))
+  } else {
+    await engine.restoreTo('db', { record: 12 })
+  }
+  const rows = isUpload ? 30 : 11
+  assert.deepEqual(await rowsOf(engine, 'db', 'SELECT count(*) FROM t'), [[rows]])
   await engine.execute('db', insert('new'))
-  assert.deepEqual(await rowsOf(await world.restart(), 'db', 'SELECT count(*) FROM t'), [[12]])
+  assert.deepEqual(await rowsOf(await world.restart(), 'db', 'SELECT count(*) FROM t'), [[rows + 1]])
   assert.ok((await readdir(folder)).some((name) => name.endsWith('.aside')), 'what was damaged is kept')
 })
 
