@@ -143,6 +143,8 @@ function createUpload(request: IncomingMessage, limitBytes: number) {
           if (sizeBytes > limitBytes) throw new Problem(413, 'too_large', `the file is larger than the ${limitBytes} bytes that a database may have`)
           yield chunk
         }
+        // A download that failed, piped on, must not empty the database.
+        if (sizeBytes === 0) throw new Problem(422, 'invalid', 'the file is empty: to empty a database, remove it and make it anew')
       } catch (error) {
         failure = error instanceof Problem ? error : new Problem(400, 'bad_request', 'the file did not arrive whole', { cause: error })
         throw failure

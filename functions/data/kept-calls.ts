@@ -18,22 +18,22 @@ const MAX_KEPT_BYTES = 256 * 1024
 const TABLE = '_bramble_calls'
 
 /** What goes before the statements of the call. */
-export function keyStatements({ key, fingerprint }: { readonly key: string; readonly fingerprint: string }, nowMs: number): readonly Statement[] {
+export function keyStatements({ key, fingerprint }: { readonly key: string; readonly fingerprint: string }, owner: string, nowMs: number): readonly Statement[] {
   return [
     // Without rowids of its own: it must not change what last_insert_rowid() says.
-    { sql: `CREATE TABLE IF NOT EXISTS ${TABLE} (key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, at INTEGER NOT NULL, status INTEGER, body TEXT) WITHOUT ROWID` },
+    { sql: `CREATE TABLE IF NOT EXISTS ${TABLE} (key TEXT, owner TEXT, fingerprint TEXT NOT NULL, at INTEGER NOT NULL, status INTEGER, body TEXT, PRIMARY KEY (key, owner)) WITHOUT ROWID` },
     { sql: `CREATE INDEX IF NOT EXISTS ${TABLE}_at ON ${TABLE} (at)` },
     { sql: `DELETE FROM ${TABLE} WHERE at < ?`, parameters: [nowMs - KEY_LIFE_MS] },
-    { sql: `INSERT INTO ${TABLE} (key, fingerprint, at) VALUES (?, ?, ?)`, parameters: [key, fingerprint, nowMs] },
+    { sql: `INSERT INTO ${TABLE} (key, owner, fingerprint, at) VALUES (?, ?, ?, ?)`, parameters: [key, owner, fingerprint, nowMs] },
   ]
 }
 
 /** The change is done by now: what goes wrong here must not look as if it was not. Answers the number of this change, if there was one. */
-export async function keepAnswer(engine: Engine, database: string, key: string, { status, body }: Answer): Promise<number | undefined> {
+export async function keepAnswer(engine: Engine, database: string, key: string, owner: string, { status, body }: Answer): Promise<number | undefined> {
   const text = String(body)
   if (Buffer.byteLength(text) > MAX_KEPT_BYTES) return undefined
   try {
-    const { record } = await engine.execute(database, { statements: [{ sql: `UPDATE ${TABLE} SET status = ?, body = ? WHERE key = ?`, parameters: [status, text, key] }] })
+    const { record } = await engine.execute(database, { statements: [{ sql: `UPDATE ${TABLE} SET status = ?, body = ? WHERE key = ? AND owner = ?`, parameters: [status, text, key, owner] }] })
     return record
   } catch (error) {
     log.warn('the answer to a call with a key could not be kept', { database, error })
@@ -41,11 +41,11 @@ export async function keepAnswer(engine: Engine, database: string, key: string, 
   }
 }
 
-export function createKeptCalls(engine: Engine, database: string): KeyStore {
+export function createKeptCalls(engine: Engine, database: string, owner: string): KeyStore {
   return {
     async find(key) {
-      const sql = `SELECT fingerprint, status, body FROM ${TABLE} WHERE key = ?`
-      const query = engine.query(database, { sql, parameters: [key] }).catch((error: unknown) => {
+      const sql = `SELECT fingerprint, status, body FROM ${TABLE} WHERE key = ? AND owner = ?`
+      const query = engine.query(database, { sql, parameters: [key, owner] }).catch((error: unknown) => {
         // The first call with a key makes the table.
         if (error instanceof DataError && error.code === 'SQL') return undefined
         throw error

@@ -1,6 +1,7 @@
 /** Query, execute and migrations: what is done inside a database. */
 import { type Answer, json } from '@bramble/runtime/service/answer'
 import { createIdempotency } from '@bramble/runtime/service/idempotency'
+import { Problem } from '@bramble/runtime/service/problem'
 import { type Route, routeFor } from '@bramble/runtime/service/route'
 import { allow, type Caller } from './access.ts'
 import { asProblem } from './data-problem.ts'
@@ -50,19 +51,22 @@ export function statementRoutes({ engine, limits, maxRequestBytes, turns, nowMs 
       answers: { 200: { description: 'A result for each statement', schema: Results, headers: etagHeader } },
       async handle({ path: { name }, headers, body, caller }) {
         allow(caller, name, 'write')
+        for (const [i, { sql }] of body.statements.entries()) refuseOwnNames(sql, `/statements/${i}/sql`)
+        // The same key of another caller is another key.
+        const owner = caller.kind === 'token' ? caller.id : caller.kind
         const statements = body.statements.map(({ sql, parameters, expect }, i) => ({
           sql, expect, parameters: parameters === undefined ? undefined : parametersFromJson(parameters, `/statements/${i}/parameters`),
         }))
         const run = async (kept?: { readonly key: string; readonly fingerprint: string }): Promise<Answer> => {
-          const before = kept === undefined ? [] : keyStatements(kept, nowMs())
+          const before = kept === undefined ? [] : keyStatements(kept, owner, nowMs())
           const execution = { statements: [...before, ...statements], rowLimit: body.limit, timeoutMs: body.timeout_ms }
           const { results, record } = await asProblem(engine.execute(name, execution), (i) => `/statements/${i - before.length}/sql`)
           const answer = json({ results: results.slice(before.length).map(resultJson), record })
-          const last = kept === undefined ? record : await keepAnswer(engine, name, kept.key, answer) ?? record
+          const last = kept === undefined ? record : await keepAnswer(engine, name, kept.key, owner, answer) ?? record
           return { ...answer, headers: { ...answer.headers, etag: etagOfDatabase(last) } }
         }
         return changing({ engine, turns, name, ifMatch: headers['if-match'] }, () => once({
-          key: headers['idempotency-key'], request: body, store: createKeptCalls(engine, name), scope: name, run,
+          key: headers['idempotency-key'], request: body, store: createKeptCalls(engine, name, owner), scope: `${owner} ${name}`, run,
         }))
       },
     }),
@@ -75,6 +79,7 @@ export function statementRoutes({ engine, limits, maxRequestBytes, turns, nowMs 
       answers: { 200: { description: 'Which ran now, and which before', schema: Applied, headers: etagHeader } },
       async handle({ path: { name }, headers, body: { migrations }, caller }) {
         allow(caller, name, 'write')
+        for (const [i, { sql }] of migrations.entries()) refuseOwnNames(sql, `/migrations/${i}/sql`)
         return changing({ engine, turns, name, ifMatch: headers['if-match'] }, async () => {
           const { applied, skipped, record } = await asProblem(engine.migrate(name, migrations), (i) => `/migrations/${i}/sql`)
           return json({ applied, skipped, record }, 200, { etag: etagOfDatabase(record) })
@@ -82,4 +87,11 @@ export function statementRoutes({ engine, limits, maxRequestBytes, turns, nowMs 
       },
     }),
   ]
+}
+
+/** Keys and migrations are kept in tables beside the caller's own. A name cannot be written in another way than as it is. */
+function refuseOwnNames(sql: string, path: string): void {
+  if (!/_bramble_/i.test(sql)) return
+  const detail = 'names that begin with _bramble_ are the service\'s own; a text that holds them goes into a parameter'
+  throw new Problem(422, 'not_accepted', detail, { errors: [{ in: 'body', path, detail }] })
 }

@@ -4,7 +4,7 @@
  */
 import { Problem } from '@bramble/runtime/service/problem'
 import * as z from 'zod'
-import type { SqlValue } from './engine/types.ts'
+import type { Parameter, Parameters, SqlValue } from './engine/types.ts'
 
 const MAX_INTEGER = 2n ** 63n - 1n
 const MIN_INTEGER = -(2n ** 63n)
@@ -29,10 +29,10 @@ export const JsonParameters = z.union([z.array(JsonValue), z.record(z.string().m
 export type JsonParameters = z.infer<typeof JsonParameters>
 
 /** `path` is where it stands in the body. Throws a 422 for a whole number of more than 64 bits. */
-export function fromJson(value: JsonValue, path: string): SqlValue {
+export function fromJson(value: JsonValue, path: string): Parameter {
   if (typeof value !== 'object' || value === null) return value
   if ('blob' in value) return Buffer.from(value.blob, 'base64')
-  if ('real' in value) return Number(value.real)
+  if ('real' in value) return { real: Number(value.real) }
   const integer = BigInt(value.integer)
   if (integer < MIN_INTEGER || integer > MAX_INTEGER) {
     const detail = 'has more than 64 bits: send it as a text'
@@ -41,7 +41,7 @@ export function fromJson(value: JsonValue, path: string): SqlValue {
   return integer
 }
 
-export function parametersFromJson(parameters: JsonParameters, path: string): readonly SqlValue[] | Record<string, SqlValue> {
+export function parametersFromJson(parameters: JsonParameters, path: string): Parameters {
   if (Array.isArray(parameters)) return parameters.map((value, i) => fromJson(value, `${path}/${i}`))
   return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, fromJson(value, `${path}/${name}`)]))
 }

@@ -103,6 +103,7 @@ test('what is no database, or too large, is not put in the place of one', async 
   await one.execute('CREATE TABLE t (n)')
   const put = (bytes: Uint8Array, headers: Record<string, string> = FILE_TYPE) => send('PUT', `${one.at}/restore`, bytes, { headers })
   assert.equal((await put(Buffer.from('not a database'))).status, 422)
+  assert.equal((await put(Buffer.alloc(0))).status, 422, 'a download that failed')
   assert.equal((await put(Buffer.alloc(2 ** 20 + 1))).status, 413)
   assert.equal((await put(Buffer.alloc(10), { 'content-type': 'application/octet-stream' })).status, 415)
   assert.equal((await one.query('SELECT * FROM t')).status, 200)

@@ -22,7 +22,7 @@ function rowsOf({ body }: { readonly body: Record<string, unknown> }): unknown {
   return JSON.parse(JSON.stringify(body))['results']?.at(-1)?.rows
 }
 
-const values = [
+const values: readonly { readonly name: string; readonly value: unknown; readonly comesBack?: unknown; readonly type: string }[] = [
   { name: 'nothing', value: null, type: 'null' },
   { name: 'a whole number', value: -17, type: 'integer' },
   { name: 'the largest whole number of JSON', value: 2 ** 53 - 1, type: 'integer' },
@@ -31,6 +31,7 @@ const values = [
   { name: 'one beyond 2^53', value: { integer: '9007199254740993' }, type: 'integer' },
   { name: 'a fraction', value: 0.1, type: 'real' },
   { name: 'a large real', value: { real: '1e+300' }, type: 'real' },
+  { name: 'a whole number that is said to be real', value: { real: '3' }, comesBack: 3, type: 'real' },
   { name: 'infinity', value: { real: '-Infinity' }, type: 'real' },
   { name: 'a text with every plane', value: 'a\u0000é中🚗', type: 'text' },
   { name: 'an empty text', value: '', type: 'text' },
@@ -43,7 +44,7 @@ test('every value comes back as it was sent, through parameters, tables and resu
   const sent = await execute(values.map(({ value }) => ({ sql: 'INSERT INTO t (v) VALUES (?)', parameters: [value] })))
   assert.equal(sent.status, 200, JSON.stringify(sent.body))
   const rows = rowsOf(await query('SELECT v, typeof(v) FROM t ORDER BY id'))
-  assert.deepEqual(rows, values.map(({ value, type }) => [value, type]))
+  assert.deepEqual(rows, values.map(({ value, comesBack = value, type }) => [comesBack, type]))
   assert.deepEqual(rowsOf(await query('SELECT ?', { parameters: [{ integer: '9007199254740993' }] })), [[{ integer: '9007199254740993' }]])
 })
 
@@ -141,7 +142,7 @@ test('migrations run once, in order, and a changed one is refused', async () => 
 })
 
 test('a call that is sent again with its key is carried out once, also over a restart', async () => {
-  const { execute, query } = await database([{ sql: 'CREATE TABLE t (id INTEGER PRIMARY KEY)' }])
+  const { name, execute, query } = await database([{ sql: 'CREATE TABLE t (id INTEGER PRIMARY KEY)' }])
   const insert = [{ sql: 'INSERT INTO t DEFAULT VALUES RETURNING id' }]
   const key = { 'idempotency-key': 'one' }
   const first = await execute(insert, key)
@@ -152,6 +153,11 @@ test('a call that is sent again with its key is carried out once, also over a re
   assert.deepEqual((await execute(insert, key)).body, first.body)
   assert.deepEqual(rowsOf(await query('SELECT count(*) FROM t')), [[1]])
 
+  const { call } = await data()
+  const token = String((await call('POST', '/v1/tokens', { label: 'another', grants: [{ database: name, right: 'write' }] })).body['token'])
+  const another = await call('POST', `/v1/db/${name}/execute`, { statements: insert }, { headers: key, token })
+  assert.deepEqual([another.status, rowsOf(another)], [200, [[2]]], 'the same key of another caller is another key')
+  assert.equal((await execute([{ sql: 'DELETE FROM t WHERE id = 2' }])).status, 200)
   const other = await execute([{ sql: 'DELETE FROM t' }], key)
   assert.deepEqual([other.status, other.body['code']], [422, 'key_reused'])
   const together = await Promise.all(Array.from({ length: 8 }, () => execute(insert, { 'idempotency-key': 'two' })))
@@ -160,6 +166,16 @@ test('a call that is sent again with its key is carried out once, also over a re
   const failed = await execute([{ sql: 'INSERT INTO t VALUES (1)' }], { 'idempotency-key': 'three' })
   assert.deepEqual([failed.status, JSON.parse(JSON.stringify(failed.body)).errors[0].path], [409, '/statements/0/sql'])
   assert.equal((await execute([{ sql: 'INSERT INTO t VALUES (9)' }], { 'idempotency-key': 'three' })).status, 200, 'a call that failed left no key')
+})
+
+test("the service's own tables are not for callers", async () => {
+  const { name, execute, query } = await database([{ sql: 'CREATE TABLE t (a)' }])
+  for (const sql of ['CREATE TABLE _bramble_calls (x)', 'DELETE FROM "_BRAMBLE_migrations"', 'ALTER TABLE t RENAME TO [_bramble_x]']) {
+    assert.equal((await execute([{ sql }])).status, 422, sql)
+    assert.equal((await (await data()).call('PUT', `/v1/db/${name}/migrations`, { migrations: [{ id: '1', sql }] })).status, 422, sql)
+  }
+  assert.equal((await execute([{ sql: 'INSERT INTO t VALUES (?)', parameters: ['_bramble_'] }], { 'idempotency-key': 'k' })).status, 200)
+  assert.deepEqual(rowsOf(await query('SELECT count(*) FROM t')), [[1]])
 })
 
 test('a change with If-Match happens only if nothing else has changed', async () => {
