@@ -10,6 +10,7 @@ import type { History } from './history.ts'
 import type { DataLog } from './log.ts'
 import type { Answer, Job, Values } from './messages.ts'
 import { monotonicMs } from './monotonic.ts'
+import { createRoom } from './room.ts'
 import type { DatabaseThread } from './thread.ts'
 import type { DatabaseState, EngineCounts, RestorePoint } from './types.ts'
 
@@ -62,8 +63,6 @@ const MAX_PENDING_BYTES = 16 * 2 ** 20
 const WATCH_MS = 20
 /** A call whose thread dies under it again and again is the cause, most likely. */
 const MAX_TRIES = 3
-/** After a full disk it is asked so often whether there is room. */
-const ROOM_CHECK_MS = 500
 
 export function createDatabase(deps: DatabaseDeps): Database {
   const { name, log, history, counts, report } = deps
@@ -84,7 +83,7 @@ export function createDatabase(deps: DatabaseDeps): Database {
   let isPaused = false
   let opening: Promise<void> | undefined
   let watch: NodeJS.Timeout | undefined
-  let full: { readonly message: string; askedMs: number } | undefined
+  const room = createRoom(log)
   let onIdle: (() => void)[] = []
   /** One after the other. */
   let closing: Promise<void> = Promise.resolve()
@@ -157,7 +156,7 @@ export function createDatabase(deps: DatabaseDeps): Database {
   const onFailed = (error: unknown): void => {
     const reason = error instanceof DataError ? error : new DataError('UNAVAILABLE', `database ${name} cannot write its log: ${reasonOf(error)}`, { cause: error })
     report('error', 'changes of a database were not written', { database: name, error: reason.message })
-    if (reason.code === 'DISK_FULL') full = { message: reason.message, askedMs: monotonicMs() }
+    if (reason.code === 'DISK_FULL') room.lost(reason)
     last = durable
     // Those that changed nothing are asked again, of the state that is durable.
     const again = held.filter(({ task, answer }) => {
@@ -166,17 +165,19 @@ export function createDatabase(deps: DatabaseDeps): Database {
     }).map(({ task }) => task)
     held = []
     const [writes, reads] = [sent.filter(({ job }) => isWrite(job)), sent.filter(({ job }) => !isWrite(job))]
-    if (full !== undefined) for (const task of writes) task.reject(reason)
-    rebuild(reason, [...again, ...full === undefined ? sent : reads])
+    const isFull = room.refusal() !== undefined
+    if (isFull) for (const task of writes) task.reject(reason)
+    rebuild(reason, [...again, ...isFull ? reads : sent])
   }
   /** `again` are run once more; what is held already is in the log, or on the way there. */
   const rebuild = (reason: Error, again: readonly Task[] = sent): void => {
     const dead = thread
     thread = undefined
     sent = []
-    const [tired, fresh] = [again.filter(({ tries }) => tries >= MAX_TRIES), again.filter(({ tries }) => tries < MAX_TRIES)]
-    for (const task of fresh) task.tries++
-    for (const task of tired) task.reject(new DataError('UNAVAILABLE', `database ${name} had to be rebuilt too often under this call (${reason.message})`))
+    const fresh = again.filter((task) => {
+      if (++task.tries > MAX_TRIES) task.reject(new DataError('UNAVAILABLE', `database ${name} had to be rebuilt too often under this call (${reason.message})`))
+      return task.tries <= MAX_TRIES
+    })
     waiting = [...fresh, ...waiting]
     counts.rebuilds++
     state = 'closed'
@@ -245,17 +246,6 @@ export function createDatabase(deps: DatabaseDeps): Database {
     })
     return opening
   }
-  const checkRoom = async (): Promise<void> => {
-    if (full === undefined) return
-    if (monotonicMs() - full.askedMs >= ROOM_CHECK_MS) {
-      full.askedMs = monotonicMs()
-      if (await log.hasRoom()) {
-        full = undefined
-        return
-      }
-    }
-    throw new DataError('DISK_FULL', full?.message ?? 'the disk is full')
-  }
   /** Calls that come meanwhile wait, and open it again. */
   const closeFor = <T>(body: () => Promise<T>): Promise<T> => {
     const mine = closing.then(() => closeNow(body))
@@ -289,7 +279,7 @@ export function createDatabase(deps: DatabaseDeps): Database {
     async run<J extends Job>(job: J, timeoutMs: number) {
       if (state === 'damaged') throw new DataError('DAMAGED', problem ?? `database ${name} is damaged`)
       if (waiting.length + sent.length >= deps.maxWaiting) throw new DataError('BUSY', `${deps.maxWaiting} calls wait for database ${name}: try again later`)
-      if (isWrite(job) && full !== undefined) await checkRoom()
+      if (isWrite(job) && room.refusal() !== undefined) await room.check()
       const { value, point } = await new Promise<{ value: unknown; point: RestorePoint }>((resolve, reject) => {
         waiting.push({ id: ++lastId, job, timeoutMs, resolve, reject, tries: 0 })
         pump()
@@ -299,7 +289,7 @@ export function createDatabase(deps: DatabaseDeps): Database {
     },
     state: () => state,
     problem: () => problem,
-    writesRefused: () => full?.message,
+    writesRefused: room.refusal,
     point: () => durable,
     sizeBytes: () => sizeBytes,
     waiting: () => waiting.length + sent.length + held.length,
