@@ -137,7 +137,8 @@ function createUpload(request: IncomingMessage, limitBytes: number) {
     async *content(): AsyncGenerator<Uint8Array> {
       let sizeBytes = 0
       try {
-        for await (const chunk of request) {
+        // Not destroyed when it is too large: its connection is the gateway's, and carries the calls of others next.
+        for await (const chunk of request.iterator({ destroyOnReturn: false })) {
           if (!(chunk instanceof Uint8Array)) throw new TypeError('a request gives bytes')
           sizeBytes += chunk.length
           if (sizeBytes > limitBytes) throw new Problem(413, 'too_large', `the file is larger than the ${limitBytes} bytes that a database may have`)

@@ -88,6 +88,9 @@ function createRouteHandler<Caller>(route: Route<Caller>, who: (request: Incomin
       await send(response, await route.handle(incoming))
     } catch (error) {
       refuse(response, error, route.refuse)
+    } finally {
+      // What nobody wanted of the body goes by: left where it is, it would be in the way of the connection's next call.
+      if (!request.complete) request.resume()
     }
   }
 }
