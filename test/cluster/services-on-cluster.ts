@@ -32,8 +32,6 @@ const FUNCTIONS = 'openfaas-fn'
 const GATEWAY = 'http://gateway.openfaas.svc.cluster.local:8080'
 const PATIENCE_MS = 300_000
 const UNDER_WAY_MS = 200
-/** The cheapest Argon2 that the settings allow: the tests share two cores with a whole cluster. */
-const QUICK_HASHES = { argon2_memory_kib: '7168', argon2_passes: '1' }
 
 /** `dist` is built. */
 export async function deployServices(cluster: Cluster, platform: PlatformOnCluster): Promise<ServicesOnCluster> {
@@ -55,7 +53,7 @@ export async function deployServices(cluster: Cluster, platform: PlatformOnClust
       ...(name === 'data'
         // The harness's disk is a folder of this machine, which may be an overlay.
         ? { constraints: [`kubernetes.io/hostname=${DATA_NODE}`], envVars: { ...body.envVars, trust_folder: 'true' } }
-        : { envVars: { ...body.envVars, data_url: `${GATEWAY}/function/data`, ...QUICK_HASHES } }),
+        : { envVars: { ...body.envVars, data_url: `${GATEWAY}/function/data` } }),
     })
   }
   const pods = async (service: string): Promise<unknown[]> => {

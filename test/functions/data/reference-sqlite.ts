@@ -1,6 +1,6 @@
 /** SQLite itself (`node:sqlite`) under the rules of the data service: what a call must answer, as JSON, and what must be there afterwards. */
 import { DatabaseSync } from 'node:sqlite'
-import type { SqlValue } from '../../../functions/data/engine/types.ts'
+import type { Parameter, SqlValue } from '../../../functions/data/engine/types.ts'
 import type { DifferentialStatement } from './differential-statements.ts'
 
 export type ReferenceAnswer =
@@ -72,13 +72,15 @@ function failureOf(error: unknown, statement: number): ReferenceAnswer {
 }
 
 /** `node:sqlite` takes every number for a REAL. */
-function bound(value: SqlValue): SqlValue {
+function bound(value: Parameter): SqlValue {
+  if (typeof value === 'object' && value !== null && 'real' in value) return value.real
   return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
 }
 
 /** Written anew, not with the service's own code. */
-export function jsonOf(value: SqlValue): unknown {
+export function jsonOf(value: Parameter): unknown {
   if (typeof value === 'bigint') return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : { integer: value.toString() }
   if (typeof value === 'number') return Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER ? value : { real: String(value) }
+  if (typeof value === 'object' && value !== null && 'real' in value) return { real: String(value.real) }
   return value instanceof Uint8Array ? { blob: Buffer.from(value).toString('base64') } : value
 }
