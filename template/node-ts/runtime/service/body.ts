@@ -1,6 +1,6 @@
 /** A request's body in memory, as JSON or as a form. */
 import type { IncomingMessage } from 'node:http'
-import { Problem } from './problem.ts'
+import { busy, Problem } from './problem.ts'
 
 export type BodyOptions = {
   readonly type: 'application/json' | 'application/x-www-form-urlencoded'
@@ -30,22 +30,38 @@ export function checkType(request: IncomingMessage, type: string): void {
   }
 }
 
-/** All bytes of a body. */
+/** Of all bodies that are being read: a crowd of large ones must not cost more memory than a board has. */
+const BODIES_BYTES = 16 * 2 ** 20
+const BUSY_SECONDS = 1
+let underWayBytes = 0
+
+/** All bytes of a body. Throws `busy` while others fill the memory that there is for bodies. */
 export function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const tooLarge = (): Problem => new Problem(413, 'too_large', `the body is larger than the ${limitBytes} bytes this call takes`)
-    if (Number(request.headers['content-length'] ?? 0) > limitBytes) return reject(tooLarge())
+    const tooMany = (): Problem => busy(`bodies of ${BODIES_BYTES} bytes are being read, as many as may be at once`, BUSY_SECONDS)
+    const announcedBytes = Number(request.headers['content-length'] ?? 0)
+    if (announcedBytes > limitBytes) return reject(tooLarge())
+    // One alone is always taken.
+    if (underWayBytes > 0 && underWayBytes + announcedBytes > BODIES_BYTES) return reject(tooMany())
+    let reservedBytes = announcedBytes
+    underWayBytes += reservedBytes
     const chunks: Buffer[] = []
     let sizeBytes = 0
     const onData = (chunk: Buffer): void => {
       chunks.push(chunk)
       sizeBytes += chunk.length
-      if (sizeBytes > limitBytes) settle(() => reject(tooLarge()))
+      if (sizeBytes > limitBytes) return settle(() => reject(tooLarge()))
+      if (sizeBytes <= reservedBytes) return
+      underWayBytes += sizeBytes - reservedBytes
+      reservedBytes = sizeBytes
+      if (underWayBytes > BODIES_BYTES && underWayBytes > reservedBytes) settle(() => reject(tooMany()))
     }
     const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks, sizeBytes)))
     const onClose = (): void => settle(() => reject(new Problem(400, 'bad_request', 'the caller hung up while its body was read')))
     const settle = (act: () => void): void => {
       request.off('data', onData).off('end', onEnd).off('close', onClose)
+      underWayBytes -= reservedBytes
       act()
     }
     // A connection that breaks also says 'close'; its 'error' only needs a listener.
