@@ -37,6 +37,7 @@ export function readSettings(env: Env): DataSettings {
   const limits: EngineLimits = {
     databaseBytes: size('max_database_size', defaultLimits.databaseBytes),
     databases: count('max_databases', defaultLimits.databases),
+    heapBytes: size('max_statement_memory', defaultLimits.heapBytes),
     waiting: count('max_waiting', defaultLimits.waiting),
     timeoutMs: duration('max_statement_time', defaultLimits.timeoutMs),
     rows: count('max_rows', defaultLimits.rows),

@@ -6,6 +6,7 @@ import { buildThread } from './build-thread.ts'
 import { createCommitter, type Committer } from './committer.ts'
 import { DataError, reasonOf } from './errors.ts'
 import { laterOf } from './file-log.ts'
+import type { HeapBudget } from './heap.ts'
 import type { History } from './history.ts'
 import type { DataLog } from './log.ts'
 import type { Answer, Job, Values } from './messages.ts'
@@ -23,6 +24,8 @@ export type Database = {
   point(): RestorePoint
   sizeBytes(): number
   waiting(): number
+  /** Of the memory that all threads share. */
+  heapBytes(): number
   /** Lets what waits finish, and forgets the thread; the next call opens it again. */
   close(): Promise<void>
   /** Without an open thread, and nobody else at log and snapshots. */
@@ -32,6 +35,7 @@ export type Database = {
 export type DatabaseDeps = {
   readonly name: string
   readonly databaseBytes: number
+  readonly heaps: HeapBudget
   readonly maxWaiting: number
   readonly log: DataLog
   readonly history: History
@@ -209,7 +213,7 @@ export function createDatabase(deps: DatabaseDeps): Database {
   }
 
   const build = async (): Promise<void> => {
-    const built = await buildThread({ name, databaseBytes: deps.databaseBytes, log, history, prepare: deps.prepare, onAnswers, onDeath })
+    const built = await buildThread({ name, databaseBytes: deps.databaseBytes, heaps: deps.heaps, log, history, prepare: deps.prepare, onAnswers, onDeath })
     thread = built.thread
     last = built.point
     durable = built.point
@@ -292,6 +296,7 @@ export function createDatabase(deps: DatabaseDeps): Database {
     writesRefused: room.refusal,
     point: () => durable,
     sizeBytes: () => sizeBytes,
+    heapBytes: () => thread?.heapBytes() ?? 0,
     waiting: () => waiting.length + sent.length + held.length,
     close: () => closeFor(async () => undefined),
     whileClosed: (body) => closeFor(async () => {

@@ -7,7 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { folderTarget, httpTarget, type CopyTarget } from './copy-target.ts'
 import { DataError, hasCode, reasonOf } from './errors.ts'
 import { nodeFiles, type DataFiles } from './files.ts'
-import { defaultLimits, IDLE_MS, type EngineLimits } from './limits.ts'
+import { createHeapBudget } from './heap.ts'
+import { defaultLimits, IDLE_MS, LARGE_IDLE_MS, type EngineLimits } from './limits.ts'
 import { monotonicMs } from './monotonic.ts'
 import { createStoredDatabase, type StoredDatabase } from './stored-database.ts'
 import type {
@@ -88,6 +89,7 @@ const LOCK_RETRY_MS = 50
 export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.now }: EngineDeps): Engine {
   const limits: EngineLimits = { ...defaultLimits, ...settings.limits }
   const counts: EngineCounts = { queries: 0, transactions: 0, timeouts: 0, rebuilds: 0, syncs: 0, records: 0, writtenBytes: 0, snapshots: 0, copiedBytes: 0, failedCopies: 0 }
+  const heaps = createHeapBudget(limits.heapBytes)
   const databases = new Map<string, StoredDatabase>()
   /** Names that are being created or removed. */
   const changing = new Map<string, Promise<unknown>>()
@@ -99,7 +101,7 @@ export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.no
   const targetOf = ({ to, authorization }: CopySettings): CopyTarget => /^https?:/.test(to) ? httpTarget(to, authorization) : folderTarget(files, to)
   const add = (name: string): StoredDatabase => {
     const database = createStoredDatabase({
-      name, folder: join(settings.folder, name), files, limits, counts, nowMs, copying: settings.copies && { target: targetOf(settings.copies), everyMs: settings.copies.everyMs },
+      name, folder: join(settings.folder, name), files, limits, counts, nowMs, heaps, copying: settings.copies && { target: targetOf(settings.copies), everyMs: settings.copies.everyMs },
       report: (level, message, fields) => log[level](message, fields),
     })
     databases.set(name, database)
@@ -154,7 +156,7 @@ export function createEngine({ settings, log, files = nodeFiles, nowMs = Date.no
       for (const name of names.filter((one) => one.startsWith(REMOVED))) await files.removeTree(join(settings.folder, name))
       for (const name of names.filter((one) => namePattern.test(one))) add(name)
       const idleMs = settings.idleMs ?? IDLE_MS
-      idleTimer = setInterval(() => { for (const one of databases.values()) one.closeIfIdle(idleMs) }, idleMs / 4)
+      idleTimer = setInterval(() => { for (const one of databases.values()) one.closeIfIdle(idleMs) }, Math.min(idleMs, LARGE_IDLE_MS) / 4)
       idleTimer.unref()
       isStarted = true
     },

@@ -75,6 +75,9 @@ export function createHistory({ log, snapshots, report }: HistoryDeps): History 
       for (const base of bases) {
         try {
           const reached = await replayFrom(base, receiver, target)
+          if (target !== undefined && 'timeMs' in target && reached.record === 0) {
+            throw new DataError('NOT_FOUND', `there was nothing yet at ${new Date(target.timeMs).toISOString()}`)
+          }
           if (target !== undefined && 'record' in target && reached.record !== target.record) {
             throw new DataError('NOT_FOUND', `there is no record ${target.record}: the last one is ${reached.record}`)
           }

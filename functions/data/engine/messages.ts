@@ -1,5 +1,6 @@
 /** What the engine and the thread of a database tell each other. */
 import type { DataErrorCode } from './errors.ts'
+import type { HeapShare } from './heap.ts'
 import type { Migration, Parameters, Result, Statement } from './types.ts'
 
 export type ThreadSettings = {
@@ -8,6 +9,7 @@ export type ThreadSettings = {
   /** See `sqliteModule`. */
   readonly module: object
   readonly databaseBytes: number
+  readonly heap: HeapShare
   /** Two numbers: the job that runs (0: none), and when it began; of `monotonicMs`. */
   readonly pulse: SharedArrayBuffer
 }

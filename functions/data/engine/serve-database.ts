@@ -20,7 +20,7 @@ export function serveDatabase(port: MessagePort, settings: ThreadSettings): void
   const pulse = new Float64Array(settings.pulse)
   const file = createPagedFile()
   let staged = createPagedFile()
-  const sqlite = loadSqlite(settings.module, file, { heapBytes: 2 * databaseBytes + HEAP_BYTES, changeBytes: databaseBytes + SPARE_CHANGE_BYTES })
+  const sqlite = loadSqlite(settings.module, file, { heapBytes: 2 * databaseBytes + HEAP_BYTES, heap: settings.heap, changeBytes: databaseBytes + SPARE_CHANGE_BYTES })
   let connection: Connection | undefined
   const views = new Map<number, FileView>()
 

@@ -5,6 +5,7 @@
  */
 import initSqlJs, { type Import, type Imports } from 'sql.js/dist/sql-wasm.js'
 import { DataError } from './errors.ts'
+import { takeHeap, type HeapShare } from './heap.ts'
 import type { PagedFile } from './paged-file.ts'
 
 /** The calls of SQLite's C interface that sql.js exports, and that are used here; addresses are numbers. */
@@ -53,6 +54,8 @@ export type Sqlite = {
 export type SqliteLimits = {
   /** Of SQLite's own memory: caches, sorting, the values of a statement. */
   readonly heapBytes: number
+  /** Of the memory that all threads share. */
+  readonly heap: HeapShare
   /** That one transaction may change. */
   readonly changeBytes: number
 }
@@ -176,7 +179,15 @@ export async function loadSqlite(compiled: object, file: PagedFile, limits: Sqli
         if (fd === descriptor) descriptor = undefined
         return close(fd)
       },
-      [NAMES.grow]: (wanted = 0) => (wanted >>> 0) > limits.heapBytes ? 0 : grow(wanted),
+      [NAMES.grow](wanted = 0) {
+        const size = wanted >>> 0
+        const before = buffer?.buffer.byteLength ?? size
+        if (size > limits.heapBytes || !takeHeap(limits.heap, size - before)) return 0
+        const grown = grow(wanted)
+        // It may have taken more than it was asked for, to be asked less often.
+        takeHeap(limits.heap, Math.max(0, (buffer?.buffer.byteLength ?? size) - size))
+        return grown
+      },
     }
   }
 

@@ -6,8 +6,9 @@ import { createDatabase, type Database } from './database.ts'
 import { DataError, reasonOf } from './errors.ts'
 import { createFileLog, SEGMENT_BYTES } from './file-log.ts'
 import type { DataFiles } from './files.ts'
+import type { HeapBudget } from './heap.ts'
 import { createHistory } from './history.ts'
-import type { EngineLimits } from './limits.ts'
+import { LARGE_HEAP_BYTES, LARGE_IDLE_MS, type EngineLimits } from './limits.ts'
 import { monotonicMs } from './monotonic.ts'
 import { createPagedFile, type PagedFile } from './paged-file.ts'
 import { createSnapshots } from './snapshots.ts'
@@ -36,6 +37,7 @@ export type StoredDatabaseDeps = {
   readonly folder: string
   readonly files: DataFiles
   readonly limits: EngineLimits
+  readonly heaps: HeapBudget
   readonly counts: EngineCounts
   readonly nowMs: () => number
   /** Where copies go, and how often. */
@@ -75,7 +77,7 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
   let snapshotting: Promise<void> | undefined
 
   const database = createDatabase({
-    name, databaseBytes: limits.databaseBytes, maxWaiting: limits.waiting, log, history, counts, nowMs, report,
+    name, databaseBytes: limits.databaseBytes, heaps: deps.heaps, maxWaiting: limits.waiting, log, history, counts, nowMs, report,
     prepare: () => snapshots.open(),
     onDurable(bytes) {
       sinceSnapshotBytes += bytes
@@ -265,7 +267,7 @@ export function createStoredDatabase(deps: StoredDatabaseDeps): StoredDatabase {
       if (deps.copying !== undefined && copyTimer === undefined) void copyRounds(deps.copying.everyMs)
     },
     closeIfIdle(idleMs) {
-      const isIdle = database.state() === 'open' && database.waiting() === 0 && backups === 0 && monotonicMs() - usedMs >= idleMs
+      const isIdle = database.state() === 'open' && database.waiting() === 0 && backups === 0 && monotonicMs() - usedMs >= (database.heapBytes() > LARGE_HEAP_BYTES ? Math.min(idleMs, LARGE_IDLE_MS) : idleMs)
       if (!isIdle || isClosing) return
       void exclusively(() => database.close()).catch((error: unknown) => report('warn', 'an idle database was not closed', { database: name, error: reasonOf(error) }))
     },

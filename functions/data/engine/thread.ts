@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import { threadFile } from './database-thread.ts'
 import { DataError } from './errors.ts'
+import { createHeapShare, giveHeapBack, heapBytes, type HeapBudget } from './heap.ts'
 import type { Answer, FromThread, Job, ThreadSettings, ToThread } from './messages.ts'
 
 export type DatabaseThread = {
@@ -13,6 +14,8 @@ export type DatabaseThread = {
   open(): Promise<number>
   run(jobs: readonly { readonly id: number; readonly job: Job }[]): void
   /** The job that runs, and since when. */
+  /** Of the memory that all threads share. */
+  heapBytes(): number
   running(): { readonly id: number; readonly sinceMs: number } | undefined
   /** Nothing is told any more once this is called. */
   end(): Promise<void>
@@ -23,6 +26,7 @@ export type ThreadDeps = {
   /** See `sqliteModule`. */
   readonly module: object
   readonly databaseBytes: number
+  readonly heaps: HeapBudget
   readonly onAnswers: (answers: readonly Answer[], sizeBytes: number) => void
   /** It ended by itself. */
   readonly onDeath: (error: Error) => void
@@ -32,10 +36,11 @@ export type ThreadDeps = {
 const HEAP_MIB = 256
 const YOUNG_HEAP_MIB = 4
 
-export function startThread({ name, module, databaseBytes, onAnswers, onDeath }: ThreadDeps): DatabaseThread {
+export function startThread({ name, module, databaseBytes, heaps, onAnswers, onDeath }: ThreadDeps): DatabaseThread {
   const pulse = new SharedArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT)
   const beat = new Float64Array(pulse)
-  const workerData: ThreadSettings = { brambleDatabase: name, module, databaseBytes, pulse }
+  const heap = createHeapShare(heaps)
+  const workerData: ThreadSettings = { brambleDatabase: name, module, databaseBytes, heap, pulse }
   const worker = new Worker(threadFile, {
     workerData, name: `database ${name}`, resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB, maxYoungGenerationSizeMb: YOUNG_HEAP_MIB },
   })
@@ -45,6 +50,7 @@ export function startThread({ name, module, databaseBytes, onAnswers, onDeath }:
   const die = (error: Error): void => {
     if (isEnded) return
     isEnded = true
+    giveHeapBack(heap)
     opened?.reject(error)
     onDeath(error)
   }
@@ -75,6 +81,7 @@ export function startThread({ name, module, databaseBytes, onAnswers, onDeath }:
       opened = { resolve, reject }
       post({ type: 'open' })
     }),
+    heapBytes: () => heapBytes(heap),
     run: (jobs) => post({ type: 'run', jobs }),
     running() {
       const id = beat[0] ?? 0
@@ -83,6 +90,7 @@ export function startThread({ name, module, databaseBytes, onAnswers, onDeath }:
     async end() {
       isEnded = true
       await worker.terminate()
+      giveHeapBack(heap)
     },
   }
 }

@@ -141,6 +141,7 @@ test('an earlier state comes back by number and by time, and that can be undone'
   assert.equal((await call('POST', `${one.at}/restore-to`, { time })).status, 200)
   assert.deepEqual(await counted(), [[1]])
   assert.equal((await call('POST', `${one.at}/restore-to`, { record: 10 ** 9 })).status, 404)
+  assert.equal((await call('POST', `${one.at}/restore-to`, { time: '1500-01-01T00:00:00Z' })).status, 404, 'a wrong year does not empty it')
   assert.equal((await call('POST', `${one.at}/restore-to`, { time: 'yesterday' })).status, 400)
 })
 

@@ -112,6 +112,19 @@ test('a refused PRAGMA has no effect, by whichever way it came', async () => {
   await engine.execute('shop', { statements: [{ sql: 'INSERT INTO t VALUES (1, 2)' }] })
 })
 
+test('statements of all databases share one memory: who wants too much of it is refused, and what was taken comes back', async () => {
+  await using world = await engineWorld({ limits: { heapBytes: 24 * 2 ** 20 }, idleMs: 600_000 })
+  const engine = world.engine()
+  const sorts = 'WITH RECURSIVE c(x, b) AS (SELECT 1, randomblob(1000000) UNION ALL SELECT x + 1, randomblob(1000000) FROM c WHERE x < 16) SELECT length(b) FROM c ORDER BY b'
+  const names = ['a', 'b', 'c']
+  for (const name of names) await engine.create(name)
+  const codes = await Promise.all(names.map((name) => engine.query(name, { sql: sorts }).then(() => 'fine', (error: unknown) => error instanceof DataError ? error.code : 'other')))
+  assert.ok(codes.includes('TOO_LARGE'), codes.join(' '))
+  assert.ok(codes.every((code) => code === 'fine' || code === 'TOO_LARGE'), codes.join(' '))
+  for (const name of names) assert.deepEqual(await rowsOf(engine, name, 'SELECT 1'), [[1]])
+  await eventually('a later one finds room', async () => (await engine.query('a', { sql: sorts }).catch(() => undefined)) !== undefined, 60_000)
+})
+
 test('a list of statements is undone as a whole when an expectation fails', async () => {
   await using world = await engineWorld()
   const engine = world.engine()

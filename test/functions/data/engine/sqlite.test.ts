@@ -1,4 +1,5 @@
 import * as assert from 'node:assert/strict'
+import { createHeapBudget, createHeapShare } from '../../../../functions/data/engine/heap.ts'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -21,7 +22,7 @@ test('sql.js is the build that is known', () => {
 
 test('a transaction that changes too much spoils the file and says so; a query that would write spoils only the connection', async () => {
   const file = createPagedFile()
-  const sqlite = await loadSqlite(await sqliteModule(), file, { heapBytes: 2 ** 28, changeBytes: 100_000 })
+  const sqlite = await loadSqlite(await sqliteModule(), file, { heap: createHeapShare(createHeapBudget(2 ** 30)), heapBytes: 2 ** 28, changeBytes: 100_000 })
   const open = () => createConnection({ sqlite, databaseBytes: 2 ** 26, name: 'db' })
   const limits = { rows: 10, bytes: 1000 }
   let connection = open()
