@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from '../kit.ts'
-import { type AuthFindings, type AuthTargets, checkAuthLedger, createAuthLedger, fromAddress, PASSWORD, refreshIn, untilAnswered } from './auth-ledger.ts'
+import { type AuthFindings, type AuthLedger, type AuthTargets, checkAuthLedger, createAuthLedger, fromAddress, PASSWORD, refreshIn, untilAnswered } from './auth-ledger.ts'
 import { startPeople, STEADY } from './auth-people.ts'
 import { checkWithSqlite } from './data-ledger.ts'
 import { createMortalFunction } from './mortal-function.ts'
@@ -36,12 +36,7 @@ export async function authKills({ rounds, longestLifeMs, print }: AuthKillsPlan)
     await using auth = await createMortalFunction('auth', { secret_mount_path: folder, data_url: data.url, ...AUTH_ENV })
     const targets: AuthTargets = { auth: { url: auth.url }, data: { url: data.url, token: serviceToken } }
     const ledger = createAuthLedger()
-    for (const person of STEADY) {
-      const json = { email: `${person}@example.org`, password: PASSWORD }
-      await untilAnswered('an account', () => callService({ url: auth.url, token: serviceToken }, 'POST', '/v1/users', { json }))
-      const login = await untilAnswered('a login', () => callService(targets.auth, 'POST', '/v1/login', { json, headers: fromAddress(number()) }))
-      ledger.sessions.set(person, refreshIn(login.body))
-    }
+    await makeSteady(targets, serviceToken, ledger, number)
     const known = new Set<string>()
     const victims = [['auth', [auth]], ['data', [data]], ['both', [auth, data]]] as const
     let report: AuthKillsReport = { accounts: 0, refreshes: 0, ended: 0, lost: 0, revived: 0, half: 0, kills: 0 }
@@ -54,8 +49,7 @@ export async function authKills({ rounds, longestLifeMs, print }: AuthKillsPlan)
       await Promise.all(dying.map((one) => one.start()))
       await people.stop()
       report = { ...await checkAuthLedger(targets, ledger, known, number), kills: round }
-      print(`round ${round}, ${who} killed: ${report.accounts} accounts, ${report.refreshes} refreshes, ${report.ended} sessions ended so far; ` +
-        `${report.lost} lost, ${report.revived} revived, ${report.half} half done`)
+      print(authLineOf(`round ${round}, ${who} killed`, report))
     }
     if (ledger.loggedOut.length > 0) print(ledger.loggedOut.join('\n'))
     await checkWithSqlite(targets.data, 'auth')
@@ -63,4 +57,18 @@ export async function authKills({ rounds, longestLifeMs, print }: AuthKillsPlan)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** The people whose sessions go on. */
+export async function makeSteady({ auth }: AuthTargets, serviceToken: string, ledger: AuthLedger, number: () => number): Promise<void> {
+  for (const person of STEADY) {
+    const json = { email: `${person}@example.org`, password: PASSWORD }
+    await untilAnswered('an account', () => callService({ ...auth, token: serviceToken }, 'POST', '/v1/users', { json }))
+    const login = await untilAnswered('a login', () => callService(auth, 'POST', '/v1/login', { json, headers: fromAddress(number()) }))
+    ledger.sessions.set(person, refreshIn(login.body))
+  }
+}
+
+export function authLineOf(what: string, { accounts, refreshes, ended, lost, revived, half }: AuthFindings): string {
+  return `${what}: ${accounts} accounts, ${refreshes} refreshes, ${ended} sessions ended so far; ${lost} lost (goal 0), ${revived} revived (goal 0), ${half} half done (goal 0)`
 }

@@ -1,8 +1,9 @@
 /**
  * `npm run test:kill -- NAME [cluster] [ROUNDS]`: a service killed again and again under load. Nothing that it has acknowledged may be lost.
- * With `cluster` as a pod (data only; needs what the cluster suite needs, and a build).
+ * With `cluster` as a pod (needs what the cluster suite needs, and a build).
  */
-import { authKills } from './auth-kills.ts'
+import { authKills, type AuthKillsReport, authLineOf } from './auth-kills.ts'
+import { authKillsOnCluster } from './auth-on-cluster.ts'
 import { dataKills, type DataKillsReport } from './data-kills.ts'
 import { dataKillsOnCluster } from './data-on-cluster.ts'
 
@@ -15,18 +16,19 @@ const print = (line: string): void => { console.log(line) }
 const kills: Readonly<Record<string, Kill>> = {
   data: async (rounds) => isGood('data', await dataKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
   'data cluster': async (rounds) => isGood('data as a pod', await dataKillsOnCluster({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
-  async auth(rounds) {
-    const { kills, accounts, refreshes, ended, lost, revived, half } = await authKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })
-    print(`auth: ${kills} kills, ${accounts} accounts, ${refreshes} refreshes, ${ended} sessions ended; ` +
-      `${lost} lost (goal 0), ${revived} revived (goal 0), ${half} half done (goal 0)`)
-    return lost + revived + half === 0
-  },
+  auth: async (rounds) => isAuthGood('auth', await authKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
+  'auth cluster': async (rounds) => isAuthGood('auth as a pod', await authKillsOnCluster({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
 }
 
 function isGood(who: string, { kills: killed, acknowledged, missing, half, unknown, unknownDone }: DataKillsReport): boolean {
   print(`${who}: ${killed} kills, ${acknowledged} writes acknowledged, ${missing} lost (goal 0), ${half} half done (goal 0); ` +
     `of ${unknown} whose answer was lost ${unknownDone} were done; integrity_check ok`)
   return missing === 0 && half === 0
+}
+
+function isAuthGood(who: string, report: AuthKillsReport): boolean {
+  print(authLineOf(`${who}, ${report.kills} kills`, report))
+  return report.lost + report.revived + report.half === 0
 }
 
 const words = process.argv.slice(2)

@@ -15,7 +15,8 @@ export async function callService({ url, token }: Target, method: string, path: 
       ...(json !== undefined && { body: JSON.stringify(json) }),
     })
     const text = await response.text()
-    return { status: response.status, text, body: /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : undefined }
+    const isJson = text !== '' && /json/.test(response.headers.get('content-type') ?? '')
+    return { status: response.status, text, body: isJson ? JSON.parse(text) : undefined }
   } catch (error) {
     if (error instanceof TypeError && error.cause instanceof Error && 'code' in error.cause && error.cause.code === 'ECONNREFUSED') return { status: 0, text: '', body: undefined }
     if (error instanceof TypeError || (error instanceof Error && error.name === 'TimeoutError')) return undefined
