@@ -15,6 +15,7 @@ export type HeapShare = { readonly budget: HeapBudget; readonly own: SharedArray
 
 /** WebAssembly's. */
 const PAGE_BYTES = 65_536
+const GIVE_BACK_MS = 1_500
 
 export function createHeapBudget(limitBytes: number): HeapBudget {
   if (limitBytes < PAGE_BYTES) throw new DataError('INVALID', `the memory for statements is ${limitBytes} bytes: give them at least ${PAGE_BYTES}`)
@@ -25,11 +26,11 @@ export function createHeapShare(budget: HeapBudget): HeapShare {
   return { budget, own: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT) }
 }
 
-/** Whether there was so much left. */
+/** Whether there was so much left; fewer than none are given back. */
 export function takeHeap({ budget, own }: HeapShare, bytes: number): boolean {
   const pages = Math.ceil(bytes / PAGE_BYTES)
   const taken = new Int32Array(budget.taken)
-  if (Atomics.add(taken, 0, pages) + pages > budget.limitPages) {
+  if (Atomics.add(taken, 0, pages) + pages > budget.limitPages && pages > 0) {
     Atomics.sub(taken, 0, pages)
     return false
   }
@@ -37,9 +38,10 @@ export function takeHeap({ budget, own }: HeapShare, bytes: number): boolean {
   return true
 }
 
-/** Of an ended thread; may be said twice. */
+/** Of an ended thread, once the system has its memory back, which takes a moment; may be said twice. */
 export function giveHeapBack({ budget, own }: HeapShare): void {
-  Atomics.sub(new Int32Array(budget.taken), 0, Atomics.exchange(new Int32Array(own), 0, 0))
+  const pages = Atomics.exchange(new Int32Array(own), 0, 0)
+  if (pages > 0) setTimeout(() => Atomics.sub(new Int32Array(budget.taken), 0, pages), GIVE_BACK_MS).unref()
 }
 
 export function heapBytes({ own }: HeapShare): number {

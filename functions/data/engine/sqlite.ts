@@ -182,10 +182,11 @@ export async function loadSqlite(compiled: object, file: PagedFile, limits: Sqli
       [NAMES.grow](wanted = 0) {
         const size = wanted >>> 0
         const before = buffer?.buffer.byteLength ?? size
-        if (size > limits.heapBytes || !takeHeap(limits.heap, size - before)) return 0
+        // It takes up to a fifth more than it is asked for, to be asked less often.
+        const most = Math.max(size, Math.ceil(before * 1.2))
+        if (size > limits.heapBytes || !takeHeap(limits.heap, most - before)) return 0
         const grown = grow(wanted)
-        // It may have taken more than it was asked for, to be asked less often.
-        takeHeap(limits.heap, Math.max(0, (buffer?.buffer.byteLength ?? size) - size))
+        takeHeap(limits.heap, (buffer?.buffer.byteLength ?? most) - most)
         return grown
       },
     }

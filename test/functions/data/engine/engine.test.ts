@@ -113,9 +113,9 @@ test('a refused PRAGMA has no effect, by whichever way it came', async () => {
 })
 
 test('statements of all databases share one memory: who wants too much of it is refused, and what was taken comes back', async () => {
-  await using world = await engineWorld({ limits: { heapBytes: 24 * 2 ** 20 }, idleMs: 600_000 })
+  await using world = await engineWorld({ limits: { heapBytes: 56 * 2 ** 20 }, idleMs: 600_000 })
   const engine = world.engine()
-  const sorts = 'WITH RECURSIVE c(x, b) AS (SELECT 1, randomblob(1000000) UNION ALL SELECT x + 1, randomblob(1000000) FROM c WHERE x < 16) SELECT length(b) FROM c ORDER BY b'
+  const sorts = 'WITH RECURSIVE c(x, b) AS (SELECT 1, randomblob(1000000) UNION ALL SELECT x + 1, randomblob(1000000) FROM c WHERE x < 32) SELECT length(b) FROM c ORDER BY b'
   const names = ['a', 'b', 'c']
   for (const name of names) await engine.create(name)
   const codes = await Promise.all(names.map((name) => engine.query(name, { sql: sorts }).then(() => 'fine', (error: unknown) => error instanceof DataError ? error.code : 'other')))
