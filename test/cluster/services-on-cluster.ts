@@ -33,8 +33,8 @@ const GATEWAY = 'http://gateway.openfaas.svc.cluster.local:8080'
 const PATIENCE_MS = 300_000
 const UNDER_WAY_MS = 200
 
-/** `dist` is built. */
-export async function deployServices(cluster: Cluster, platform: PlatformOnCluster): Promise<ServicesOnCluster> {
+/** `dist` is built. `authEnv` wins over what stack.yml says. */
+export async function deployServices(cluster: Cluster, platform: PlatformOnCluster, authEnv: Readonly<Record<string, string>> = {}): Promise<ServicesOnCluster> {
   const serviceToken = randomBytes(24).toString('hex')
   const secrets = { 'service-token': serviceToken, 'auth-key': randomBytes(32).toString('base64'), 'auth-admin-password': `Admin-${randomBytes(12).toString('hex')}` }
   const accepted = async (path: string, body: object): Promise<void> => {
@@ -53,7 +53,7 @@ export async function deployServices(cluster: Cluster, platform: PlatformOnClust
       ...(name === 'data'
         // The harness's disk is a folder of this machine, which may be an overlay.
         ? { constraints: [`kubernetes.io/hostname=${DATA_NODE}`], envVars: { ...body.envVars, trust_folder: 'true' } }
-        : { envVars: { ...body.envVars, data_url: `${GATEWAY}/function/data` } }),
+        : { envVars: { ...body.envVars, data_url: `${GATEWAY}/function/data`, ...authEnv } }),
     })
   }
   const pods = async (service: string): Promise<unknown[]> => {
