@@ -1,7 +1,9 @@
 /** One request from its first header to the last byte of its answer, and which one the running code belongs to. */
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { builtin } from './builtin.ts'
+
+const { AsyncLocalStorage } = builtin('node:async_hooks')
 
 export type Call = {
   readonly request: IncomingMessage
@@ -86,5 +88,5 @@ export function abort(call: Call, name: string, message: string): void {
 
 /** `node:crypto` is half a megabyte: loaded only where a caller sends no id and one is needed. */
 function randomId(): string {
-  return process.getBuiltinModule('node:crypto').randomUUID()
+  return builtin('node:crypto').randomUUID()
 }

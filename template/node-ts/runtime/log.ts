@@ -2,9 +2,11 @@
  * One JSON line per event, short text on a terminal; warnings and errors on stderr. Inside a call every line carries the call's id, lines of
  * `console` too.
  */
-import { format } from 'node:util'
+import { builtin } from './builtin.ts'
 import { callIdOf, currentCall } from './call.ts'
 import { describeError, withSourceLines } from './stack.ts'
+
+const { format } = builtin('node:util')
 
 export type Fields = Readonly<Record<string, unknown>>
 type Level = 'debug' | 'info' | 'warn' | 'error'

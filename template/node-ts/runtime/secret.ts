@@ -1,6 +1,5 @@
 /** Secrets are files; the platform mounts them under `secret_mount_path`. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { builtin } from './builtin.ts'
 
 /** The text of a secret without its last line break. Throws when the name is bad or nothing is mounted under it. */
 export function secret(name: string): string {
@@ -9,7 +8,7 @@ export function secret(name: string): string {
   }
   const folder = process.env['secret_mount_path'] || '/var/openfaas/secrets'
   try {
-    return readFileSync(join(folder, name), 'utf8').replace(/\r?\n$/, '')
+    return builtin('node:fs').readFileSync(`${folder}/${name}`, 'utf8').replace(/\r?\n$/, '')
   } catch (cause) {
     throw new Error(`secret ${name} cannot be read in ${folder}; is it listed under "secrets" of the function?`, { cause })
   }

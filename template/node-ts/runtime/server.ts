@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { rawRefusal, refuse } from './answer.ts'
+import { builtin } from './builtin.ts'
 import { abort, type Call, callIdOf, isAnswered } from './call.ts'
 import { type Calls, createCalls } from './calls.ts'
 import { createEventHandler } from './event-handler.ts'
@@ -13,8 +14,7 @@ import { createMetrics } from './metrics.ts'
 import type { Settings } from './settings.ts'
 import { shapeOf, type Shape } from './shape.ts'
 
-// Not an import statement: that evaluates lazy exports of `node:http` too (WebSocket, fetch's parts), 6.5 MB of memory.
-export const http = process.getBuiltinModule('node:http')
+export const http = builtin('node:http')
 
 /** Longer than a gateway keeps idle connections in its pool, so that the gateway is the one to close them. */
 const KEEP_ALIVE_MS = 90_000

@@ -2,9 +2,8 @@
  * Stack traces with TypeScript lines. Node's `--enable-source-maps` keeps every map in memory from the start; here
  * `index.mjs.map` is read when an error is to be printed, and may be collected afterwards.
  */
-import { readFileSync } from 'node:fs'
-import { SourceMap } from 'node:module'
-import { inspect } from 'node:util'
+import type { SourceMap } from 'node:module'
+import { builtin } from './builtin.ts'
 
 const bundle = process.argv[1] ?? ''
 let cached: WeakRef<SourceMap> | undefined
@@ -12,7 +11,7 @@ let isMissing = false
 
 /** Any thrown value as text, with causes and own fields, its frames pointing at the sources. */
 export function describeError(error: unknown): string {
-  return withSourceLines(typeof error === 'string' ? error : inspect(error))
+  return withSourceLines(typeof error === 'string' ? error : builtin('node:util').inspect(error))
 }
 
 /** Replaces positions in the bundle by positions in the sources; text without any is returned as it is. */
@@ -34,7 +33,7 @@ function loadMap(): SourceMap | undefined {
   const map = cached?.deref()
   if (map !== undefined || isMissing) return map
   try {
-    const fresh = new SourceMap(JSON.parse(readFileSync(`${bundle}.map`, 'utf8')))
+    const fresh = new (builtin('node:module').SourceMap)(JSON.parse(builtin('node:fs').readFileSync(`${bundle}.map`, 'utf8')))
     cached = new WeakRef(fresh)
     return fresh
   } catch {
