@@ -49,8 +49,9 @@ export async function deployFunctions(
       return { name: one.name, url, isReady: true }
     } catch (error) {
       if (!options.signal?.aborted) {
-        tell(io, paint(io, 'red', inOneVoice(one.name, error)))
-        for (const command of await commandsForMissing(client, one, options).catch(() => [])) tell(io, `    make it with: ${command}`)
+        const commands = await commandsForMissing(client, one, options).catch(() => [])
+        // In one piece: others tell of themselves meanwhile.
+        tell(io, [paint(io, 'red', inOneVoice(one.name, error)), ...commands.map((command) => `    make it with: ${command}`)].join('\n'))
       }
       return { name: one.name, url, isReady: false }
     }
