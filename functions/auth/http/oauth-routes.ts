@@ -71,12 +71,12 @@ export function oauthRoutes(deps: Deps, serviceToken: string): readonly Route<Ca
 
     route({
       ...common, method: 'get', at: '/oauth/authorize', id: 'authorize',
-      summary: 'The login page, for a browser that an application sent', access: 'client',
+      summary: 'The login page, for a browser that an application sent', access: 'public',
       query: AuthorizeQuery, answers: loginPageSpec, refuse: pageRefusal,
       handle: async ({ query, request, callId }) => showLogin(deps, query, originOf(request, callId)),
     }),
     route({
-      ...common, method: 'post', at: '/oauth/authorize', id: 'takeLogin', summary: 'The form of the login page', access: 'client',
+      ...common, method: 'post', at: '/oauth/authorize', id: 'takeLogin', summary: 'The form of the login page', access: 'public',
       body: LoginForm, bodyType: FORM, bodyLimitBytes: 2 * BODY_LIMIT_BYTES, answers: loginPageSpec, refuse: pageRefusal,
       async handle({ body, request, callId }) {
         const site = request.headers['sec-fetch-site']
