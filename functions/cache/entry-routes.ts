@@ -11,7 +11,7 @@ import type { Leases } from './leases.ts'
 import { createReader } from './read-entry.ts'
 import type { Settings } from './settings.ts'
 import {
-  Compared, Comparison, Counted, idempotencyKey, Increment, inGroup, inNamespace, readHeaders, readQuery, removeHeaders,
+  mediaType, Compared, Comparison, Counted, idempotencyKey, Increment, inGroup, inNamespace, readHeaders, readQuery, removeHeaders,
   writeHeaders, writeInGroupQuery, writeQuery,
 } from './shapes.ts'
 import { spaceOf } from './space.ts'
@@ -78,6 +78,7 @@ function routesUnder(owner: 'namespace' | 'group', { store, leases, settings, no
       async handle({ path: inPath, query, headers, request }) {
         const space = spaceOf(inPath)
         const { key } = inPath
+        checkMediaType(headers['content-type'])
         const value = await readBytes(request, settings.maxValueBytes)
         const draft: Draft = {
           value, contentType: headers['content-type'] || BYTES_TYPE, ...timesOf(query, settings.defaultTtlMs),
@@ -180,4 +181,11 @@ function isThere({ version }: Entry): Problem {
 function notAsExpected(present: Entry | undefined): Problem {
   return new Problem(409, 'not_as_expected', present === undefined ? 'there is no such entry' : 'it has another content: read it again and decide anew',
     present === undefined ? {} : { headers: { etag: etagOf(present.version) } })
+}
+
+/** It is sent with the value; the schema cannot refuse it, as descriptions know no header of this name. */
+function checkMediaType(type: string | undefined): void {
+  if (type === undefined || type === '' || mediaType.test(type)) return
+  const detail = 'must be a media type like text/plain; charset=utf-8'
+  throw new Problem(422, 'invalid_input', `content-type ${detail}`, { errors: [{ in: 'header', path: '/content-type', detail }] })
 }

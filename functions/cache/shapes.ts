@@ -37,6 +37,8 @@ export const writeInGroupQuery = z.strictObject({ ...times, tag: Tags.optional()
 
 const etag = z.string().max(1000).optional()
 export const readHeaders = z.object({ 'if-none-match': etag.describe('304, if it has one of these') })
+/** RFC 9110, section 8.3.1: it is sent with the value, so it must be one. */
+export const mediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[ !#-\[\]-~]*"))*$/
 export const writeHeaders = z.object({
   'content-type': z.string().max(MAX_CONTENT_TYPE_LENGTH).optional().describe('Kept, and sent with the value'),
   'if-match': etag.describe('Only if it still has one of these, else 412'),
@@ -51,7 +53,7 @@ export const idempotencyKey = z.object({
 const text = z.string()
 const base64 = z.base64()
 const ONE = { error: 'must have either "text" or "base64"' }
-const contentType = z.string().min(1).max(MAX_CONTENT_TYPE_LENGTH).optional()
+const contentType = z.string().min(1).max(MAX_CONTENT_TYPE_LENGTH).regex(mediaType, 'must be a media type like text/plain; charset=utf-8').optional()
 
 export const Content = z.union([z.strictObject({ text }), z.strictObject({ base64 })], ONE)
 export const Increment = z.strictObject({

@@ -38,6 +38,17 @@ cases('bytes come back as they were written, with their content type', [
   }
 })
 
+test('a content type that could not be sent with the value is refused', async () => {
+  const { call } = await cache()
+  for (const type of ['0', 'text', 'text/plain; a', 'text/plain; a="\\"']) {
+    assert.equal((await call('PUT', '/v1/types/keys/a', { body: 'x', headers: { 'content-type': type } })).status, 422, type)
+  }
+  for (const type of ['text/plain\n', 'text/☃', 'text/plain; a="\n"']) {
+    const body = JSON.stringify({ entries: [{ key: 'a', text: 'x', content_type: type }] })
+    assert.equal((await call('POST', '/v1/types/groups/g/set', { body, headers: { 'content-type': 'application/json' } })).status, 400, type)
+  }
+})
+
 test('a value has the time it was given', async () => {
   const { call } = await cache()
   await call('PUT', '/v1/times/keys/short?ttl_ms=300', { body: 'x' })
@@ -256,7 +267,7 @@ test('it describes itself and says how it is, to anybody', async () => {
   assert.equal((await call('GET', '/healthz', { headers: { authorization: '' } })).status, 200)
   const document = JSON.parse(await (await call('GET', '/openapi.json', { headers: { authorization: '' } })).text())
   const put = document.paths['/v1/{namespace}/keys/{key}'].put
-  assert.deepEqual(Object.keys(put.requestBody.content), ['*/*'])
+  assert.deepEqual(Object.keys(put.requestBody.content), ['application/octet-stream'], 'bytes stand for any type')
   const operations = Object.values<Record<string, { operationId: string; security: unknown[] }>>(document.paths).flatMap((one) => Object.values(one))
   assert.equal(new Set(operations.map(({ operationId }) => operationId)).size, operations.length)
   assert.ok(operations.every(({ operationId, security }) => security.length === 1 || ['health', 'description'].includes(operationId)))

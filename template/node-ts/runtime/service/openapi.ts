@@ -1,4 +1,5 @@
 /** The OpenAPI 3.1 description of a table of routes. */
+import { ANY_TYPE } from './body.ts'
 import type { AnswerSpec, RouteSpec } from './route.ts'
 import { inputJsonSchema, outputJsonSchema, type Schema } from './schema.ts'
 
@@ -81,7 +82,9 @@ function operationOf(route: RouteSpec, place: (schema: Json) => unknown): Json {
 
 function bodyOf({ body, bodyType = 'application/json', upload }: RouteSpec, place: (schema: Json) => unknown): Json {
   if (body !== undefined) return { requestBody: { required: true, content: { [bodyType]: { schema: place(inputJsonSchema(body)) } } } }
-  return upload === undefined ? {} : { requestBody: { required: true, content: { [upload]: { schema: { type: 'string', format: 'binary' } } } } }
+  // Any type is taken: bytes stand for all of them, or tools would send what they think each type looks like.
+  const type = upload === ANY_TYPE ? 'application/octet-stream' : upload
+  return type === undefined ? {} : { requestBody: { required: true, content: { [type]: { schema: { type: 'string', format: 'binary' } } } } }
 }
 
 function parametersOf(where: 'path' | 'query' | 'header', schema: Schema | undefined, place: (schema: Json) => unknown): Json[] {
@@ -101,7 +104,7 @@ function parametersOf(where: 'path' | 'query' | 'header', schema: Schema | undef
 
 function answerOf({ description, schema, type, headers = {} }: AnswerSpec, place: (schema: Json) => unknown): Json {
   const content = schema !== undefined ? { [type ?? 'application/json']: { schema: place(outputJsonSchema(schema)) } }
-    : type !== undefined ? { [type]: { schema: { type: type === 'application/json' ? 'object' : 'string' } } } : undefined
+    : type !== undefined ? { [type]: { schema: type === ANY_TYPE ? {} : { type: type === 'application/json' ? 'object' : 'string' } } } : undefined
   const described = Object.entries(headers).map(([name, meaning]) => [name, { description: meaning, schema: { type: 'string' } }] as const)
   return {
     description,
