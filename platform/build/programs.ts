@@ -15,7 +15,7 @@ const COMMAND = { bramble: 'platform/cli/main.ts' }
  * What one of them imports only sometimes, the client of a cluster for example, is a chunk of its own: 9 MB less without.
  */
 const PLATFORM = {
-  platform: 'platform/main.ts', 'data-path': 'platform/data-path.ts',
+  platform: 'platform/main.ts', 'data-path': 'platform/data-path.ts', supervise: 'platform/supervise.ts',
   // The queue's thread: a worker is a file of its own, beside the one that starts it.
   'store-thread': 'platform/queue/embedded/store-thread.ts',
 }

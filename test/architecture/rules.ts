@@ -52,7 +52,7 @@ const homes: readonly Home[] = [
   {
     name: 'main',
     // The two programs of the platform, and what they share.
-    at: /^platform\/(?:main|data-path|run|children|async-calls|lead)\.ts$/,
+    at: /^platform\/(?:main|data-path|run|supervise|children|async-calls|lead)\.ts$/,
     mayImport: [
       ...words, ...ports, 'config', 'metrics', 'provider/local', 'provider/kubernetes', 'queue/embedded',
       'queue/jetstream', 'queue/dispatch', 'scaler', 'cron', 'gateway', 'dashboard', 'stack', 'image',
@@ -67,7 +67,7 @@ const homes: readonly Home[] = [
   { name: 'test', at: /^test\/architecture(?:\.test\.ts$|\/)/, mayImport: ['*'] },
   // The mirrored tree, and the suites of their own.
   { name: 'test', at: /^test\/(?:lib|openfaas|metrics|provider|queue|gateway|scaler|cron|dashboard|stack|image|cli|template|functions|build|runtime)\//, mayImport: ['*'] },
-  { name: 'test', at: /^test\/(?:config|main|build)\.test\.ts$/, mayImport: ['*'] },
+  { name: 'test', at: /^test\/(?:config|main|build|supervise)\.test\.ts$/, mayImport: ['*'] },
   { name: 'test', at: /^test\/(?:api|contract|e2e|kill|cluster|image-host|bench|soak|browser|fixtures)\//, mayImport: ['*'] },
   { name: 'words about it', at: /^(?:docs|\.ci)\//, mayImport: [] },
   { name: 'words about it', at: /^[^/]+$/, mayImport: [] },
@@ -106,7 +106,7 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
 }
 
 /** Ends the process: composition roots, and the runtime, which is a process of its own. Tests run programs too. */
-const mayExit = /^(?:platform\/(?:run|data-path)\.ts$|platform\/cli\/main\.ts$|build\.mjs$|template\/|test\/|\.ci\/)/
+const mayExit = /^(?:platform\/(?:run|data-path|supervise)\.ts$|platform\/cli\/main\.ts$|build\.mjs$|template\/|test\/|\.ci\/)/
 /** Reads the environment: the same, and functions, whose settings come that way. */
 const mayReadEnv = /^(?:platform\/(?:run|data-path)\.ts$|platform\/cli\/|build\.mjs$|template\/|functions\/|test\/|\.ci\/)/
 const exitForms = /\bprocess\s*\??\.\s*(?:exit|reallyExit|abort)\b(?!\s*:)/g
