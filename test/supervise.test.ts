@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually, test } from './kit.ts'
 
-const WAITS = `console.log('up', process.pid); process.on('SIGTERM', () => { console.log('bye'); process.exit(0) }); setInterval(() => {}, 1e6)`
+const WAITS = `process.on('SIGTERM', () => { console.log('bye'); process.exit(0) }); setInterval(() => {}, 1e6); console.log('up', process.pid)`
 
 async function start(program: string, wellMs: number) {
   const folder = await mkdtemp(join(tmpdir(), 'bramble-supervise-'))
