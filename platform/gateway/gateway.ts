@@ -1,6 +1,7 @@
 /** The gateway in one process: the API and the data path, with nothing but function calls between them and the provider. */
 import type { Log } from '../lib/log.ts'
 import type { Part } from '../lib/parts.ts'
+import { urlOf } from '../lib/url.ts'
 import { cpuSeconds } from '../metrics/cpu-seconds.ts'
 import type { Snapshot } from '../metrics/exposition.ts'
 import { loadOf, type FunctionLoad } from '../metrics/function-load.ts'
@@ -16,7 +17,6 @@ import { createApi } from './server.ts'
 import type { Schedules } from './system/cron.ts'
 import type { Version } from './system/info.ts'
 import type { QueueAdmin } from './system/queue.ts'
-import { urlOf } from './url.ts'
 
 export type GatewayOptions = {
   readonly provider: Provider

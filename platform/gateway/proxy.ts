@@ -4,11 +4,11 @@ import { Readable } from 'node:stream'
 import Pool from 'undici/lib/dispatcher/pool.js'
 import type { Dispatcher } from 'undici'
 import { BrambleError, hasCode, reasonOf } from '../lib/errors.ts'
+import { urlOf } from '../lib/url.ts'
 import type { Call } from './call.ts'
 import type { Deadlines } from './deadlines.ts'
 import { responseHeaders } from './headers.ts'
 import type { Replica } from './table.ts'
-import { urlOf } from './url.ts'
 
 export type ForwarderOptions = {
   /** How long a replica may take to begin its answer, and pause within it. */

@@ -6,7 +6,7 @@ import { BrambleError } from '../../lib/errors.ts'
 import { cpuSeconds } from '../../metrics/cpu-seconds.ts'
 import type { Gateway, GatewayOptions } from '../gateway.ts'
 import { createApi } from '../server.ts'
-import { urlOf } from '../url.ts'
+import { urlOf } from '../../lib/url.ts'
 import { createHub, type Hub } from './hub.ts'
 import { REQUESTS_SOCKET } from './messages.ts'
 

@@ -1,4 +1,5 @@
 /** The pods of a function: one container, as little power as it needs. Pure. */
+import { urlOf } from '../../lib/url.ts'
 import type { FunctionSpec } from '../../openfaas/types.ts'
 import { VOLUME_VARIABLE } from '../../openfaas/volume.ts'
 import { FUNCTION_LABEL, FUNCTION_PORT, GATEWAY_URL, PRIORITY_CLASS, SECRETS_PATH, SERVICE_ACCOUNT_ANNOTATION } from './names.ts'
@@ -135,7 +136,7 @@ function environmentOf(spec: FunctionSpec, { shutdownSeconds, acceptMs }: Timing
 function announcementOf({ host, port }: Gateway): readonly object[] {
   return [
     { name: 'pod_uid', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } },
-    { name: 'announce_url', value: `http://${host.includes(':') ? `[${host}]` : host}:${port}/_/serving/$(pod_uid)` },
+    { name: 'announce_url', value: `${urlOf(host, port)}/_/serving/$(pod_uid)` },
   ]
 }
 
