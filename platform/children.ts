@@ -17,7 +17,7 @@ const AGAIN = { firstMs: 100, maxMs: 5_000 } as const
 /** One that has run for so long was well. */
 const WELL_MS = 10_000
 /** As this process is started by `npm start`. */
-const NODE_ARGS = ['--max-semi-space-size=2', '--no-concurrent-recompilation']
+export const NODE_ARGS = ['--max-semi-space-size=2', '--no-concurrent-recompilation']
 
 export function createChildren({ count, file, env, log }: ChildrenOptions): Part {
   const children = new Set<ChildProcess>()

@@ -5,20 +5,19 @@
  */
 import { spawn } from 'node:child_process'
 import { basename, join } from 'node:path'
+import { NODE_ARGS } from './children.ts'
 
 /** Beside this one, in the image. */
 const PROGRAM = 'index.mjs'
 /** One that has run for so long has started well. */
 const WELL_MS = 10_000
-/** As the image starts it. */
-const CHILD_ARGS = ['--max-semi-space-size=2', '--no-concurrent-recompilation']
 
 export function supervise(program: string, wellMs = WELL_MS): void {
   let isStopping = false
   let stop = (_signal: NodeJS.Signals): void => undefined
   const begin = (): void => {
     const beganMs = performance.now()
-    const child = spawn(process.execPath, [...CHILD_ARGS, program], { stdio: 'inherit' })
+    const child = spawn(process.execPath, [...NODE_ARGS, program], { stdio: 'inherit' })
     stop = (signal) => { child.kill(signal) }
     child.on('error', (error) => { throw error })
     child.on('exit', (code, signal) => {
