@@ -30,13 +30,16 @@ export async function listSecrets(client: Client, namespace: string | undefined)
 
 /** Makes those that may be any text. One that somebody else makes meanwhile is fine. */
 export async function makeMissingSecrets(io: Io, client: Client, functions: readonly StackFunction[], place: Place): Promise<void> {
-  const made = new Set<string>()
+  const known = new Map<string | undefined, Set<string>>()
   for (const one of functions) {
     const namespace = place.namespace || one.namespace
-    for (const name of await missingOf(client, one, namespace)) {
-      const key = `${name} ${namespace ?? ''}`
-      if (!isRandom(one, name) || made.has(key)) continue
-      made.add(key)
+    const wanted = one.secrets.filter((name) => isRandom(one, name))
+    if (wanted.length === 0) continue
+    const present = known.get(namespace) ?? new Set(await listSecrets(client, namespace))
+    known.set(namespace, present)
+    for (const name of wanted) {
+      if (present.has(name)) continue
+      present.add(name)
       const value = randomSecret()
       const body = { name, ...(namespace ? { namespace } : {}), value, rawValue: Buffer.from(value).toString('base64') }
       const reply = await client.system('POST', '/system/secrets', { json: body })
@@ -49,14 +52,9 @@ export async function makeMissingSecrets(io: Io, client: Client, functions: read
 /** The commands that make what a function lacks. */
 export async function commandsForMissing(client: Client, one: StackFunction, place: Place): Promise<readonly string[]> {
   const namespace = place.namespace || one.namespace
-  const missing = await missingOf(client, one, namespace)
-  return missing.map((name) => `bramble secret create ${name}${isRandom(one, name) ? ' --generate' : ''}${namespace ? ` -n ${namespace}` : ''}`)
-}
-
-async function missingOf(client: Client, { secrets }: StackFunction, namespace: string | undefined): Promise<readonly string[]> {
-  if (secrets.length === 0) return []
+  if (one.secrets.length === 0) return []
   const present = await listSecrets(client, namespace)
-  return secrets.filter((name) => !present.includes(name))
+  return one.secrets.filter((name) => !present.includes(name)).map((name) => `bramble secret create ${name}${isRandom(one, name) ? ' --generate' : ''}${namespace ? ` -n ${namespace}` : ''}`)
 }
 
 function isRandom({ annotations }: StackFunction, name: string): boolean {
