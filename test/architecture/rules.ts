@@ -63,7 +63,7 @@ const homes: readonly Home[] = [
   { name: 'function', at: /^functions\/[^/]+\//, mayImport: ['template'] },
   // The two halves of the build: the command at the top, and how it is done.
   { name: 'build', at: /^(?:build\.mjs$|platform\/build\/)/, mayImport: ['stack', 'image', ...words] },
-  { name: 'test', at: /^test\/(?:kit|run|start-function)(?:\.test)?\.ts$/, mayImport: ['*'] },
+  { name: 'test', at: /^test\/(?:kit|run|start-function|power-cut)(?:\.test)?\.ts$/, mayImport: ['*'] },
   { name: 'test', at: /^test\/architecture(?:\.test\.ts$|\/)/, mayImport: ['*'] },
   // The mirrored tree, and the suites of their own.
   { name: 'test', at: /^test\/(?:lib|openfaas|metrics|provider|queue|gateway|scaler|cron|dashboard|stack|image|cli|template|functions|build|runtime)\//, mayImport: ['*'] },

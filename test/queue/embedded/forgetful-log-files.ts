@@ -3,6 +3,7 @@
  * `Loss` says what becomes of the rest.
  */
 import { dirname } from 'node:path'
+import { createPower, type CutOptions, type IgnoresSync as Ignores, type Step as CutStep } from '../../power-cut.ts'
 import type { LogFile, LogFiles } from '../../../platform/queue/embedded/log-files.ts'
 
 type FileNode = { data: Buffer; synced: Buffer }
@@ -16,19 +17,14 @@ type FolderNode = { names: Map<string, FileNode>; synced: Map<string, FileNode>;
 export type Loss = 'nothing' | 'names' | 'torn' | 'holes' | 'zombie'
 export const losses: readonly Loss[] = ['nothing', 'names', 'torn', 'holes', 'zombie']
 
-export type Step = { readonly call: 'makeFolder' | 'syncFolder' | 'create' | 'remove' | 'write' | 'truncate' | 'sync'; readonly path: string }
-
-/** Thrown by the call in which the power went, and by all after it. */
-export class PowerCut extends Error {}
+export type Step = CutStep<'makeFolder' | 'syncFolder' | 'create' | 'remove' | 'write' | 'truncate' | 'sync'>
+export type IgnoresSync = Ignores<Step['call']>
 
 export type View = LogFiles & { readonly steps: readonly Step[]; isDead(): boolean }
 
-/** `previous` is the step before it. */
-export type IgnoresSync = (step: Step, previous: Step | undefined) => boolean
-
 export type ForgetfulDisk = {
   /** A view for one process, which dies in its `cutAt`th changing call. */
-  view(options?: { readonly cutAt?: number; readonly ignoresSync?: IgnoresSync }): View
+  view(options?: CutOptions<Step['call']>): View
   /** A disk with what a cut at this moment would leave. */
   survivors(loss: Loss): ForgetfulDisk
 }
@@ -45,20 +41,8 @@ export function createForgetfulDisk(initial?: ReadonlyMap<string, FolderNode>): 
     return folder
   }
 
-  const view: ForgetfulDisk['view'] = ({ cutAt = Infinity, ignoresSync = () => false } = {}) => {
-    const steps: Step[] = []
-    let isDead = false
-    const check = (): void => { if (isDead) throw new PowerCut('no power') }
-    const step = (call: Step['call'], path: string, body: () => void, half?: () => void): void => {
-      check()
-      steps.push({ call, path })
-      if (steps.length >= cutAt) {
-        isDead = true
-        half?.()
-        throw new PowerCut('the power went')
-      }
-      if ((call !== 'sync' && call !== 'syncFolder') || !ignoresSync({ call, path }, steps.at(-2))) body()
-    }
+  const view: ForgetfulDisk['view'] = (options = {}) => {
+    const { steps, isDead, check, step } = createPower<Step['call']>(options)
     const fileOf = (path: string, node: FileNode): LogFile => ({
       size: () => node.data.length,
       read(target, offset) {
@@ -81,7 +65,7 @@ export function createForgetfulDisk(initial?: ReadonlyMap<string, FolderNode>): 
     })
     return {
       steps,
-      isDead: () => isDead,
+      isDead,
       names(folder) {
         check()
         return [...folderOf(folder).names.keys()]

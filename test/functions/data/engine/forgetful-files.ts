@@ -3,6 +3,7 @@
  * `Loss` says what becomes of the rest. It can be too small, too.
  */
 import { basename, dirname, join } from 'node:path'
+import { createPower, type CutOptions, type IgnoresSync as Ignores, type Step as CutStep } from '../../../power-cut.ts'
 import type { DataFile, DataFiles } from '../../../../functions/data/engine/files.ts'
 
 type FileNode = { data: Buffer; synced: Buffer }
@@ -17,19 +18,14 @@ type FolderNode = { names: Map<string, FileNode>; synced: Map<string, FileNode> 
 export type Loss = 'nothing' | 'names' | 'torn' | 'holes' | 'removals' | 'zombie' | 'all'
 export const losses: readonly Loss[] = ['nothing', 'names', 'torn', 'holes', 'removals', 'zombie', 'all']
 
-export type Step = { readonly call: 'makeFolder' | 'syncFolder' | 'create' | 'remove' | 'rename' | 'write' | 'truncate' | 'sync'; readonly path: string }
-
-/** Thrown by the call in which the power went, and by all after it. */
-export class PowerCut extends Error {}
+export type Step = CutStep<'makeFolder' | 'syncFolder' | 'create' | 'remove' | 'rename' | 'write' | 'truncate' | 'sync'>
+export type IgnoresSync = Ignores<Step['call']>
 
 export type View = DataFiles & { readonly steps: readonly Step[]; isDead(): boolean }
 
-/** `previous` is the step before it. */
-export type IgnoresSync = (step: Step, previous: Step | undefined) => boolean
-
 export type ForgetfulDisk = {
   /** A view for one process, which dies in its `cutAt`th changing call. */
-  view(options?: { readonly cutAt?: number; readonly ignoresSync?: IgnoresSync }): View
+  view(options?: CutOptions<Step['call']>): View
   /** A disk with what a cut at this moment would leave. */
   survivors(loss: Loss): ForgetfulDisk
   /** Changes what lies in a file, as a bad cell would. */
@@ -58,20 +54,8 @@ export function createForgetfulDisk(initial?: ReadonlyMap<string, FolderNode>): 
   }
   const usedBytes = (): number => [...folders.values()].flatMap(({ names }) => [...names.values()]).reduce((sum, { data }) => sum + data.length, 0)
 
-  const view: ForgetfulDisk['view'] = ({ cutAt = Infinity, ignoresSync = () => false } = {}) => {
-    const steps: Step[] = []
-    let isDead = false
-    const check = (): void => { if (isDead) throw new PowerCut('no power') }
-    const step = (call: Step['call'], path: string, body: () => void, half?: () => void): void => {
-      check()
-      steps.push({ call, path })
-      if (steps.length >= cutAt) {
-        isDead = true
-        half?.()
-        throw new PowerCut('the power went')
-      }
-      if ((call !== 'sync' && call !== 'syncFolder') || !ignoresSync({ call, path }, steps.at(-2))) body()
-    }
+  const view: ForgetfulDisk['view'] = (options = {}) => {
+    const { steps, isDead, check, step } = createPower<Step['call']>(options)
     const fileOf = (path: string, node: FileNode): DataFile => {
       const file: DataFile = {
         size: async () => node.data.length,
@@ -115,7 +99,7 @@ export function createForgetfulDisk(initial?: ReadonlyMap<string, FolderNode>): 
     }
     return {
       steps,
-      isDead: () => isDead,
+      isDead,
       async names(folder) {
         check()
         const names = [...folders.get(folder)?.names.keys() ?? []]
