@@ -113,7 +113,7 @@ test('a refused PRAGMA has no effect, by whichever way it came', async () => {
 })
 
 test('statements of all databases share one memory: who wants too much of it is refused, and what was taken comes back', async () => {
-  await using world = await engineWorld({ limits: { heapBytes: 56 * 2 ** 20 }, idleMs: 600_000 })
+  await using world = await engineWorld({ limits: { heapBytes: 80 * 2 ** 20 }, idleMs: 600_000 })
   const engine = world.engine()
   const sorts = 'WITH RECURSIVE c(x, b) AS (SELECT 1, randomblob(1000000) UNION ALL SELECT x + 1, randomblob(1000000) FROM c WHERE x < 32) SELECT length(b) FROM c ORDER BY b'
   const names = ['a', 'b', 'c']
