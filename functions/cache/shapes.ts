@@ -38,7 +38,7 @@ export const writeInGroupQuery = z.strictObject({ ...times, tag: Tags.optional()
 const etag = z.string().max(1000).optional()
 export const readHeaders = z.object({ 'if-none-match': etag.describe('304, if it has one of these') })
 /** RFC 9110, section 8.3.1: it is sent with the value, so it must be one. */
-export const mediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[ !#-\[\]-~]*"))*$/
+export const mediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:[ \t]*;[ \t]*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[ !#-\[\]-~]*"))*$/
 export const writeHeaders = z.object({
   'content-type': z.string().max(MAX_CONTENT_TYPE_LENGTH).optional().describe('Kept, and sent with the value'),
   'if-match': etag.describe('Only if it still has one of these, else 412'),

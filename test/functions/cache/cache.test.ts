@@ -43,7 +43,7 @@ test('a content type that could not be sent with the value is refused', async ()
   for (const type of ['0', 'text', 'text/plain; a', 'text/plain; a="\\"']) {
     assert.equal((await call('PUT', '/v1/types/keys/a', { body: 'x', headers: { 'content-type': type } })).status, 422, type)
   }
-  for (const type of ['text/plain\n', 'text/☃', 'text/plain; a="\n"']) {
+  for (const type of ['text/plain\n', 'text/plain;\na=b', 'text/plain\u00a0; a=b', 'text/☃', 'text/plain; a="\n"']) {
     const body = JSON.stringify({ entries: [{ key: 'a', text: 'x', content_type: type }] })
     assert.equal((await call('POST', '/v1/types/groups/g/set', { body, headers: { 'content-type': 'application/json' } })).status, 400, type)
   }
