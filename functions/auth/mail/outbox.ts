@@ -4,7 +4,7 @@
  */
 import type { Log } from '@bramble/runtime'
 import * as z from 'zod'
-import type { Database, Statement } from '../store/database.ts'
+import type { Database, Statement } from '@bramble/runtime/service/database'
 import { newId } from '../tokens/opaque.ts'
 import type { Vault } from '../tokens/vault.ts'
 import type { Letter } from './letters.ts'

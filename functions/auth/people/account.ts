@@ -1,7 +1,7 @@
 /** An account in its owner's hands: its name, all that is known about it, and its end. */
 import type { Deps } from '../deps.ts'
 import { auditStatement, readAudit } from '../store/audit.ts'
-import type { Statement } from '../store/database.ts'
+import type { Statement } from '@bramble/runtime/service/database'
 import type { Origin } from '../store/origin.ts'
 import { readSession, sessionColumns, showSession } from '../store/sessions.ts'
 import { showUser, type User } from '../store/users.ts'

@@ -2,7 +2,7 @@
 import type { Deps } from '../deps.ts'
 import { Problem } from '@bramble/runtime/service/problem'
 import { auditStatement } from '../store/audit.ts'
-import type { Statement } from '../store/database.ts'
+import type { Statement } from '@bramble/runtime/service/database'
 import type { Origin } from '../store/origin.ts'
 import type { User } from '../store/users.ts'
 import { checkPassword } from './password-check.ts'

@@ -6,7 +6,7 @@ import { Problem } from '@bramble/runtime/service/problem'
 import type { Deps } from '../deps.ts'
 import { auditStatement } from '../store/audit.ts'
 import { backoffRules, blockedQuery, type Counted, countTry, forgetTries, giveBackTry, waitSeconds } from '../store/backoff.ts'
-import type { Row, Statement } from '../store/database.ts'
+import type { Row, Statement } from '@bramble/runtime/service/database'
 import type { Origin } from '../store/origin.ts'
 import { normalizeEmail, readUser, type User, userColumns } from '../store/users.ts'
 

@@ -1,6 +1,6 @@
 /** The log of security events: written in the same transaction as what it tells of. */
 import * as z from 'zod'
-import type { Database, Statement } from './database.ts'
+import type { Database, Statement } from '@bramble/runtime/service/database'
 import type { Origin } from './origin.ts'
 
 export type AuditEvent =

@@ -3,7 +3,7 @@
  * A try is counted before it is made, so that a hundred at once are counted too; what succeeds is given back.
  */
 import { createHash } from 'node:crypto'
-import type { Row, Statement } from './database.ts'
+import type { Row, Statement } from '@bramble/runtime/service/database'
 
 export type BackoffRule = {
   readonly name: string

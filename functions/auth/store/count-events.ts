@@ -1,5 +1,5 @@
 /** Counts the security events that were written down, since the start of this replica. */
-import type { Database } from './database.ts'
+import type { Database } from '@bramble/runtime/service/database'
 
 export type EventCounter = { readonly db: Database; counts(): ReadonlyMap<string, number> }
 

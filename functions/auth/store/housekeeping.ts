@@ -1,6 +1,6 @@
 /** Removes what is over. Nothing depends on it being done in time: everything is read with its end in mind. */
 import type { Log } from '@bramble/runtime'
-import type { Database } from './database.ts'
+import type { Database } from '@bramble/runtime/service/database'
 
 /** At most so often, and only while there are calls: a service that sleeps keeps nothing awake. */
 const EVERY_MS = 600_000

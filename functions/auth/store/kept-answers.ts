@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import type { KeptCall } from '@bramble/runtime/service/idempotency'
 import * as z from 'zod'
 import type { Vault } from '../tokens/vault.ts'
-import type { Database, Statement } from './database.ts'
+import type { Database, Statement } from '@bramble/runtime/service/database'
 
 /** Given the answer, the statements that keep it. */
 export type Keep<Body> = (body: Body) => readonly Statement[]

@@ -1,5 +1,5 @@
-/** The tables. A migration that was ever released is never changed: the next one changes the tables. */
-export type Migration = { readonly id: string; readonly sql: string }
+/** The tables. */
+import type { Migration } from '@bramble/runtime/service/database'
 
 /** Times are milliseconds since 1970; lists are JSON. Of secrets there are hashes, or texts sealed with `auth-key`. */
 export const migrations: readonly Migration[] = [{

@@ -1,6 +1,6 @@
 /** Sessions as they lie in the database: one row each, alive as long as it is there and not over. */
 import * as z from 'zod'
-import type { Row, Statement } from './database.ts'
+import type { Row, Statement } from '@bramble/runtime/service/database'
 import type { Origin } from './origin.ts'
 
 export type Session = z.output<typeof sessionRow>

@@ -1,6 +1,6 @@
 /** Accounts as they lie in the database. */
 import * as z from 'zod'
-import type { Database, Row } from './database.ts'
+import type { Database, Row } from '@bramble/runtime/service/database'
 
 export type User = z.output<typeof userRow>
 

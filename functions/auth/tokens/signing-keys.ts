@@ -6,7 +6,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import { calculateJwkThumbprint, type JWK } from 'jose'
 import * as z from 'zod'
 import { auditStatement } from '../store/audit.ts'
-import type { Database, Statement } from '../store/database.ts'
+import type { Database, Statement } from '@bramble/runtime/service/database'
 import type { Origin } from '../store/origin.ts'
 import { deadKeys, dueKey, type KeyTimes, type ScheduledKey, shownKeys, signingKey } from './key-schedule.ts'
 import type { Vault } from './vault.ts'

@@ -8,7 +8,7 @@ export type Statement = {
   readonly parameters?: Readonly<Record<string, SqlValue>>
   /** Rows that it must change; another number undoes the whole transaction. */
   readonly changes?: number
-  /** What it writes down, for the metrics. */
+  /** What the service counts it as in its own metrics; it is not sent. */
   readonly event?: string
 }
 
@@ -24,3 +24,6 @@ export type Database = {
    */
   execute(statements: readonly Statement[]): Promise<readonly Result[] | undefined>
 }
+
+/** A step of the schema. One that was ever released is never changed: the next one changes the tables. */
+export type Migration = { readonly id: string; readonly sql: string }

@@ -1,13 +1,11 @@
 /** The database behind the data service's HTTP API. */
 import type { IncomingMessage } from 'node:http'
-import { Problem } from '@bramble/runtime/service/problem'
-import * as z from 'zod'
-import type { Database, Result, Row, SqlValue, Statement } from './database.ts'
-import type { Migration } from './schema.ts'
+import { builtin } from '../builtin.ts'
+import type { Database, Migration, Result, Row, SqlValue, Statement } from './database.ts'
+import { Problem } from './problem.ts'
 
-// Not import statements: those evaluate lazy exports of `node:http` too, megabytes of memory.
-const http = process.getBuiltinModule('node:http')
-const https = process.getBuiltinModule('node:https')
+const http = builtin('node:http')
+const https = builtin('node:https')
 
 export type DataClientSettings = {
   /** Of the data service: `http://gateway:8080/function/data`. */
@@ -24,11 +22,6 @@ const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 const RETRY_AFTER_SECONDS = '1'
 /** At a time; the data service has one writer, more would only wait there. */
 const MAX_SOCKETS = 32
-
-const resultsSchema = z.object({
-  results: z.array(z.object({ columns: z.array(z.string()), rows: z.array(z.array(z.union([z.null(), z.number(), z.string()]))), changes: z.number() })),
-})
-const problemSchema = z.object({ code: z.string(), detail: z.string() })
 
 type Reply = { readonly status: number; readonly body: string }
 
@@ -65,8 +58,7 @@ export function createDataClient({ url, database, token, migrations }: DataClien
       preparing = undefined
     }
     need(reply, 'do this')
-    const { results } = resultsSchema.parse(JSON.parse(reply.body))
-    return results.map(({ columns, rows, changes }) => ({ rows: rows.map((row) => rowOf(columns, row)), changes }))
+    return resultsIn(reply.body)
   }
 
   const prepare = async (): Promise<void> => {
@@ -97,10 +89,6 @@ function toJson({ sql, parameters = {}, changes }: Statement) {
   return { sql, parameters, ...(changes !== undefined && { expect: { changes } }) }
 }
 
-function rowOf(columns: readonly string[], values: readonly SqlValue[]): Row {
-  return Object.fromEntries(columns.map((column, i) => [column, values[i] ?? null]))
-}
-
 async function readReply(response: IncomingMessage): Promise<Reply> {
   const chunks: Buffer[] = []
   let sizeBytes = 0
@@ -117,12 +105,41 @@ async function readReply(response: IncomingMessage): Promise<Reply> {
   return { status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }
 }
 
+/** As the data service writes them; what is not, has not come from it. */
+function resultsIn(body: string): readonly Result[] {
+  const results = fieldsOf(JSON.parse(body))['results']
+  if (!Array.isArray(results)) throw unavailable('what answers as the data service is not one: its answer has no "results"')
+  return results.map((result: unknown) => {
+    const { columns, rows, changes } = fieldsOf(result)
+    if (!Array.isArray(columns) || !Array.isArray(rows) || typeof changes !== 'number') {
+      throw unavailable('what answers as the data service is not one: a result lacks "columns", "rows" or "changes"')
+    }
+    return { rows: rows.map((row: unknown) => rowOf(columns.map(String), row)), changes }
+  })
+}
+
+function rowOf(columns: readonly string[], row: unknown): Row {
+  const values: readonly unknown[] = Array.isArray(row) ? row : []
+  return Object.fromEntries(columns.map((column, i) => [column, valueOf(column, values[i])]))
+}
+
+function valueOf(column: string, value: unknown): SqlValue {
+  if (value === null || typeof value === 'number' || typeof value === 'string') return value
+  throw unavailable(`the column "${column}" has a value that is neither null nor a number nor a text`)
+}
+
 function problemIn(body: string): { readonly code: string; readonly detail: string } {
   try {
-    return problemSchema.parse(JSON.parse(body))
+    const { code, detail } = fieldsOf(JSON.parse(body))
+    if (typeof code === 'string' && typeof detail === 'string') return { code, detail }
   } catch {
-    return { code: 'no problem document', detail: body.slice(0, 200) }
+    // Below.
   }
+  return { code: 'no problem document', detail: body.slice(0, 200) }
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {}
 }
 
 function unavailable(reason: string, cause?: unknown): Problem {
