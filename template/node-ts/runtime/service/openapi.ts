@@ -47,7 +47,7 @@ export function openApiOf({ title, version, description, schemes }: ServiceInfo,
   }
   const paths: Record<string, Json> = {}
   for (const route of routes) {
-    const at = route.at.replace(/:(\w+)/g, '{$1}')
+    const at = route.at.replace(/:(\w+)\*?/g, '{$1}')
     const operations = paths[at] ??= {}
     operations[route.method] = operationOf(route, place)
   }

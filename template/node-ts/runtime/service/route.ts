@@ -4,7 +4,7 @@ import type { Answer } from './answer.ts'
 import type { Problem } from './problem.ts'
 import type { Schema } from './schema.ts'
 
-export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete' | 'options'
 
 /** A call whose input was checked. */
 export type Incoming<Caller, Path, Query, Headers, Body> = {
@@ -34,7 +34,7 @@ export type AnswerSpec = {
 /** What OpenAPI tells about a route. */
 export type RouteSpec = {
   readonly method: Method
-  /** `/v1/db/:name`: a name after a colon is one segment. GET answers HEAD too. */
+  /** `/v1/db/:name`: a name after a colon is one segment, `:name*` at the end one or more. GET answers HEAD too. */
   readonly at: string
   /** Unique in the service, lowerCamel. */
   readonly id: string
