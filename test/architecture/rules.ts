@@ -85,13 +85,17 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
   'http-proxy': /^test\/bench\//,
   croner: /^(?:platform\/cron|functions\/scheduler)\//,
   // The tests check tokens with it as a service would, and make the bad ones.
-  jose: /^(?:platform\/gateway\/edge|functions\/auth|test\/functions\/auth)\//,
+  jose: /^(?:platform\/gateway\/edge|functions\/(?:auth|files)|test\/functions\/(?:auth|files))\//,
   'sql.js': /^(?:functions\/data|test)\//,
   // Input of the services; its schemas are written into their OpenAPI descriptions too.
   zod: /^(?:functions\/[^/]+|test)\//,
   // Mail over SMTP: no dependencies of its own.
   nodemailer: /^functions\/(?:auth|monitor)\//,
   'quick-lru': /^(?:functions\/cache|platform\/gateway\/edge)\//,
+  // Forms with files, as a stream: no dependencies of its own.
+  '@fastify/busboy': /^functions\/files\//,
+  // The client that applications upload with.
+  'tus-js-client': /^test\//,
   // Where a route table helps more than raw speed: /system, and functions' own APIs.
   express: /^(?:platform\/gateway|functions\/[^/]+|test)\//,
   // Stack files, and the credentials file of the CLI, which is YAML too.
