@@ -1,0 +1,42 @@
+/** The two calls to the files service, with the service token. What is gone there is `undefined`; another failure is one for later. */
+import { HttpError } from '@bramble/runtime'
+import { MAX_ORIGINAL_BYTES } from './limits.ts'
+import { UnfitImage } from './unfit-image.ts'
+
+/** One version of a file, which never changes. */
+export type Version = { readonly fileId: string; readonly version: number }
+
+export type StoredFiles = {
+  /** Throws `UnfitImage` for one that is too large. */
+  read(one: Version): Promise<Uint8Array<ArrayBuffer> | undefined>
+  writeThumbnail(one: Version, jpeg: Uint8Array<ArrayBuffer>): Promise<void>
+}
+
+/** Of a board and a disk that have other work. */
+const TIMEOUT_MS = 30_000
+
+export function createStoredFiles(filesUrl: string, serviceToken: string): StoredFiles {
+  const call = async ({ fileId, version }: Version, what: string, init: RequestInit = {}): Promise<Response> => {
+    const response = await fetch(`${filesUrl}/v1/by-id/${encodeURIComponent(fileId)}/${version}/${what}`, {
+      ...init, headers: { ...init.headers, authorization: `Bearer ${serviceToken}` }, signal: AbortSignal.timeout(TIMEOUT_MS),
+    }).catch((error: unknown) => {
+      throw new HttpError(503, `files does not answer: ${error instanceof Error ? error.message : 'unknown'}`)
+    })
+    if (response.ok || response.status === 404) return response
+    throw new HttpError(503, `files answers ${response.status}: ${await response.text()}`)
+  }
+  return {
+    async read(one) {
+      const response = await call(one, 'content')
+      const isGone = response.status === 404
+      const isTooLarge = Number(response.headers.get('content-length') ?? 0) > MAX_ORIGINAL_BYTES
+      if (isGone || isTooLarge) await response.body?.cancel()
+      if (isTooLarge) throw new UnfitImage(`this image has more than ${MAX_ORIGINAL_BYTES} bytes`)
+      return isGone ? undefined : new Uint8Array(await response.arrayBuffer())
+    },
+    async writeThumbnail(one, jpeg) {
+      const response = await call(one, 'thumbnail', { method: 'PUT', headers: { 'content-type': 'image/jpeg' }, body: jpeg })
+      await response.body?.cancel()
+    },
+  }
+}
