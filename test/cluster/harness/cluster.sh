@@ -113,7 +113,12 @@ api() {
       wait_for 10 "the API server to end" not in_node pi4 kill -0 "$pid" ;;
     start)
       rm -f "$RUN/nodes/pi4/held/apiserver"
-      wait_for 120 "the API server" k get --raw /readyz ;;
+      wait_for 120 "the API server" k get --raw /readyz
+      # On K3s they are one process with the API server and start again with it. Left alone they would go on waiting,
+      # for up to a minute: no new Deployment would get its pods meanwhile.
+      for service in controllers scheduler; do
+        in_node pi4 kill -KILL "$(cat "$RUN/nodes/pi4/pids/$service")" || true
+      done ;;
     *) usage ;;
   esac
 }
