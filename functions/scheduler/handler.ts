@@ -1,0 +1,63 @@
+/** The scheduler service: settings and secrets in, parts together, and the worker begins. */
+import { type ListenerHandler, log, secret } from '@bramble/runtime'
+import { createDataClient } from '@bramble/runtime/service/data-client'
+import type { Database } from '@bramble/runtime/service/database'
+import { addMetrics } from '@bramble/runtime/service/metrics'
+import { serviceToken } from '@bramble/runtime/service/token'
+import { schedulerMetrics } from './scheduler-metrics.ts'
+import { createSchedulerService } from './scheduler-service.ts'
+import { readSettings } from './settings.ts'
+import { tidy } from './store/housekeeping.ts'
+import { newId } from './store/new-id.ts'
+import { migrations } from './store/schema.ts'
+import { createAllowList } from './target/allow-list.ts'
+import { createCallTarget } from './work/call-target.ts'
+import { webhookKey } from './work/webhook-signature.ts'
+import { createWorker } from './work/worker.ts'
+import { createWorkerCounts } from './work/worker-counts.ts'
+
+/** How often what is over is removed. */
+const TIDY_EVERY_MS = 600_000
+/** How long calls may go on after the signal to stop: less than the runtime's grace, in which the process still serves. */
+const STOP_GRACE_MS = 1000
+
+const { settings, problems } = readSettings(process.env)
+if (problems.length > 0) throw new Error(problems.join('; '))
+
+const token = serviceToken()
+const key = optionalKey()
+const data = createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations })
+/** Whoever asks for data finds the schema there. */
+const db: Database = {
+  prepare: data.prepare,
+  query: async (sql, parameters) => { await data.prepare(); return data.query(sql, parameters) },
+  execute: async (statements) => { await data.prepare(); return data.execute(statements) },
+}
+const allowList = createAllowList(settings)
+const counts = createWorkerCounts()
+const worker = createWorker({
+  db, counts, log, owner: newId(), leaseMs: settings.leaseMs, lookEveryMs: settings.lookEveryMs, maxRunning: settings.maxRunning,
+  attempts: { callTarget: createCallTarget({ gatewayUrl: settings.gatewayUrl, allowList, serviceToken: token }), webhookKey: key },
+})
+addMetrics(() => schedulerMetrics(counts, worker.running()))
+worker.start()
+const tidying = setInterval(() => {
+  tidy(db, settings).catch((error: unknown) => log.warn('what is over could not be removed', { error }))
+}, TIDY_EVERY_MS)
+process.once('SIGTERM', () => {
+  clearInterval(tidying)
+  void worker.stop(STOP_GRACE_MS)
+})
+
+export default createSchedulerService({ db, allowList, worker, settings, hasWebhookKey: key !== undefined, ready: data.prepare }, token) satisfies ListenerHandler
+
+/** Without it nobody can be told of completions. */
+function optionalKey(): Buffer | undefined {
+  let text: string
+  try {
+    text = secret('webhook-key')
+  } catch {
+    return undefined
+  }
+  return webhookKey(text)
+}

@@ -1,0 +1,55 @@
+/** Routes of queues. */
+import { json, nothing } from '@bramble/runtime/service/answer'
+import { checkIfMatch, etagOf } from '@bramble/runtime/service/etag'
+import { type Route, routeFor } from '@bramble/runtime/service/route'
+import * as z from 'zod'
+import type { Deps } from '../deps.ts'
+import { findQueue, listQueues, needQueue, putQueue, removeQueue, showQueue } from '../store/queues.ts'
+import { ifMatch, Queue, QueueChange, queueInPath } from './shapes.ts'
+
+const answersQueue = { 200: { description: 'The queue', schema: Queue, headers: { ETag: 'Of its settings' } } }
+
+export function queueRoutes(deps: Deps): readonly Route<undefined>[] {
+  const { db } = deps
+  const route = routeFor<undefined>()
+  const common = { tag: 'queues', access: 'token' } as const
+  const etagOfQueue = (version: number | undefined) => version === undefined ? undefined : etagOf(version)
+  return [
+    route({
+      ...common, method: 'get', at: '/v1/queues', id: 'listQueues', summary: 'All queues', answers: { 200: { description: 'All of them', schema: z.object({ items: z.array(Queue) }) } },
+      async handle() {
+        await deps.ready()
+        return json({ items: (await listQueues(db)).map(showQueue) })
+      },
+    }),
+    route({
+      ...common, method: 'get', at: '/v1/queues/:name', id: 'getQueue', summary: 'One queue', path: queueInPath, answers: answersQueue,
+      async handle({ path }) {
+        await deps.ready()
+        const queue = await needQueue(db, path.name)
+        return json(showQueue(queue), 200, { etag: etagOf(queue.version) })
+      },
+    }),
+    route({
+      ...common, method: 'put', at: '/v1/queues/:name', id: 'putQueue', summary: 'Makes a queue, or changes what is named of it',
+      path: queueInPath, headers: ifMatch, body: QueueChange, answers: answersQueue,
+      async handle({ path, headers, body }) {
+        await deps.ready()
+        checkIfMatch(headers['if-match'], etagOfQueue((await findQueue(db, path.name))?.version))
+        const queue = await putQueue(db, path.name, body, deps.settings.queueConcurrency)
+        deps.worker.wake()
+        return json(showQueue(queue), 200, { etag: etagOf(queue.version) })
+      },
+    }),
+    route({
+      ...common, method: 'delete', at: '/v1/queues/:name', id: 'removeQueue', summary: 'Removes a queue without jobs', path: queueInPath, headers: ifMatch,
+      answers: { 204: { description: 'Done' } },
+      async handle({ path, headers }) {
+        await deps.ready()
+        checkIfMatch(headers['if-match'], etagOfQueue((await needQueue(db, path.name)).version))
+        await removeQueue(db, path.name)
+        return nothing()
+      },
+    }),
+  ]
+}

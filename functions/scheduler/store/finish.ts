@@ -1,0 +1,58 @@
+/** What becomes of a run that a replica has had, as statements: refused where the replica has it no more. */
+import type { Statement } from '@bramble/runtime/service/database'
+import { NOW } from './clock.ts'
+import { settleJob } from './settle.ts'
+
+export type Outcome =
+  | { readonly state: 'succeeded' | 'dead' | 'cancelled' }
+  /** Tried again after so long. */
+  | { readonly state: 'queued'; readonly waitMs: number; /** The attempt does not count. */ readonly isReturned?: boolean }
+
+export type Finish = {
+  readonly id: string
+  readonly jobId: string
+  readonly kind: 'call' | 'webhook'
+  readonly fence: number
+  readonly outcome: Outcome
+  readonly status?: number | undefined
+  readonly result?: string | undefined
+  readonly error?: string | undefined
+  /** Beside `at`, which is put in: the data service's clock. */
+  readonly entry: Readonly<Record<string, unknown>>
+  /** Of the completion, where somebody wants to be told. */
+  readonly webhook?: string | undefined
+}
+
+/** Of a run. */
+const MAX_LOG_ENTRIES = 20
+/** Puts `:entry` at the end of a run's log, with the time. */
+export const LOG_ENTRY = `json_insert(CASE WHEN json_array_length(log) >= ${MAX_LOG_ENTRIES} THEN json_remove(log, '$[0]') ELSE log END, '$[#]',
+  json_insert(:entry, '$.at', strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))`
+/** Webhooks have a queue of their own: they do not stand in the way of jobs. */
+export const WEBHOOK_QUEUE = 'webhooks'
+
+/** The first result tells whether it was kept. */
+export function finishStatements({ id, jobId, kind, fence, outcome, status, result, error, entry, webhook }: Finish): readonly Statement[] {
+  const isOver = outcome.state !== 'queued'
+  const first: Statement = {
+    // The fencing number: a replica that was slow, and whose run was given to another one, changes nothing.
+    sql: `UPDATE runs SET state = :state, owner = NULL, status = :status, result = :result, error = :error, log = ${LOG_ENTRY},
+      ${isOver ? `ended_at = ${NOW}` : `next_at = ${NOW} + :wait${'isReturned' in outcome && outcome.isReturned ? ', attempts = attempts - 1, lapses = lapses + 1' : ''}`}
+      WHERE id = :id AND fence = :fence AND state = 'running'`,
+    parameters: {
+      id, fence, state: outcome.state, status: status ?? null, result: result ?? null, error: error ?? null, entry: JSON.stringify(entry),
+      ...(outcome.state === 'queued' && { wait: Math.round(outcome.waitMs) }),
+    },
+  }
+  if (!isOver || kind === 'webhook') return [first]
+  return [first, ...settleJob(jobId), ...(webhook === undefined ? [] : [webhookStatement(id, jobId, fence, outcome.state, webhook)])]
+}
+
+function webhookStatement(id: string, jobId: string, fence: number, state: string, body: string): Statement {
+  return {
+    sql: `INSERT OR IGNORE INTO runs (id, job_id, kind, queue, priority, state, due_at, next_at, body)
+      SELECT :webhook, :job, 'webhook', '${WEBHOOK_QUEUE}', 5, 'queued', ${NOW}, ${NOW}, :body
+      WHERE EXISTS (SELECT 1 FROM runs WHERE id = :id AND fence = :fence AND state = :state)`,
+    parameters: { webhook: `${id}.w${fence}`, job: jobId, id, fence, state, body },
+  }
+}

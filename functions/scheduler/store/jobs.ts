@@ -1,0 +1,261 @@
+/** Jobs: made, found, changed, begun by hand, ended. */
+import type { Database, Statement } from '@bramble/runtime/service/database'
+import { busy, notFound, Problem } from '@bramble/runtime/service/problem'
+import type { Deps } from '../deps.ts'
+import type { JobChange, NewJob, Spec } from '../http/shapes.ts'
+import { NOW } from './clock.ts'
+import { checkCron, checkTargets, refuse } from './job-checks.ts'
+import { ensureQueue } from './queues.ts'
+import { settleDependents, settleNew } from './settle.ts'
+import { JOB_COLUMNS, readJob, showJob, type StoredJob } from './stored-job.ts'
+import { newId } from './new-id.ts'
+
+export const BUSY_SECONDS = 5
+
+export async function findJob(db: Database, id: string): Promise<StoredJob | undefined> {
+  const [row] = await db.query(`SELECT ${JOB_COLUMNS} FROM jobs j WHERE j.id = :id`, { id })
+  return row === undefined ? undefined : readJob(row)
+}
+
+export async function needJob(db: Database, id: string): Promise<StoredJob> {
+  const job = await findJob(db, id)
+  if (job === undefined) throw notFound(`there is no job ${id}`)
+  return job
+}
+
+export type Made = { readonly job: StoredJob; readonly isNew: boolean }
+
+/** `keep` makes the statements that remember the answer; the job shown is what they are given. */
+export async function createJob(deps: Deps, body: NewJob, keep: (shown: unknown) => readonly Statement[]): Promise<Made> {
+  const { db } = deps
+  const nowMs = await checkRoom(deps)
+  checkTargets(deps, body)
+  checkTimes(body)
+  const id = newId()
+  const next = body.cron === undefined ? undefined : checkCron(id, body.cron, '/cron', nowMs)
+  if (body.unique_key !== undefined) {
+    const taken = await findByKey(db, body.queue, body.unique_key)
+    if (taken !== undefined) return { job: taken, isNew: false }
+  }
+  await checkDependencies(db, body.depends_on)
+  const startMs = body.at !== undefined ? Date.parse(body.at) : nowMs + Math.round((body.delay_seconds ?? 0) * 1000)
+  const spec: Spec = specOf(body)
+  // As it will be read: what is told must be kept in the same transaction.
+  const job: StoredJob = {
+    id, name: body.name, queue: body.queue, state: 'active', priority: body.priority, unique_key: body.unique_key ?? null, spec, cron: body.cron,
+    planned_at: null, if_fails: body.if_dependency_fails, skipped: 0, created_at: nowMs, ended_at: null, version: 1,
+    next_run: body.cron === undefined ? (body.depends_on.length > 0 ? null : startMs) : next?.startMs ?? null, depends_on: body.depends_on,
+  }
+  const results = await db.execute([
+    ...ensureQueue(body.queue, deps.settings.queueConcurrency),
+    {
+      sql: `INSERT INTO jobs (id, name, queue, state, priority, unique_key, spec, cron, planned_at, next_at, if_fails, created_at)
+        SELECT :id, :name, :queue, 'active', :priority, :key, :spec, :cron, :planned, :next, :if_fails, :now
+        WHERE :key IS NULL OR NOT EXISTS (SELECT 1 FROM jobs WHERE queue = :queue AND unique_key = :key AND state IN ('active', 'paused'))`,
+      parameters: {
+        id, name: body.name, queue: body.queue, priority: body.priority, key: body.unique_key ?? null, spec: JSON.stringify(spec),
+        cron: body.cron === undefined ? null : JSON.stringify(body.cron), planned: body.cron === undefined ? null : nowMs, next: next?.startMs ?? null,
+        if_fails: body.if_dependency_fails, now: nowMs,
+      },
+      changes: 1,
+    },
+    ...dependencyStatements(id, body.depends_on),
+    ...(body.cron !== undefined ? [] : [firstRun(id, startMs, body.depends_on.length > 0)]),
+    ...(body.depends_on.length > 0 ? settleNew(id) : []),
+    ...keep(showJob(job)),
+  ])
+  if (results === undefined) {
+    const taken = body.unique_key === undefined ? undefined : await findByKey(db, body.queue, body.unique_key)
+    if (taken !== undefined) return { job: taken, isNew: false }
+    throw new Problem(409, 'conflict', 'the unique_key or a job of depends_on has changed meanwhile: send it again')
+  }
+  deps.worker.wake()
+  return { job, isNew: true }
+}
+
+function specOf(body: NewJob): Spec {
+  return {
+    target: body.target, method: body.method, headers: body.headers, ...(body.payload !== undefined && { payload: body.payload }),
+    timeout_seconds: body.timeout_seconds, retry: body.retry, ...(body.on_complete !== undefined && { on_complete: body.on_complete }),
+  }
+}
+
+function checkTimes({ at, delay_seconds: delay, cron, depends_on: dependsOn }: NewJob): void {
+  const times = [at, delay, cron].filter((one) => one !== undefined)
+  if (times.length > 1) throw refuse('', 'has more than one of at, delay_seconds and cron')
+  if (cron !== undefined && dependsOn.length > 0) throw refuse('/depends_on', 'is not for recurring jobs')
+}
+
+function firstRun(id: string, startMs: number, isWaiting: boolean): Statement {
+  return {
+    sql: `INSERT INTO runs (id, job_id, kind, queue, priority, serial_key, state, due_at, next_at)
+      SELECT :run, id, 'call', queue, priority, id, :state, :start, :start FROM jobs WHERE id = :id`,
+    parameters: { run: `${id}.${startMs}`, id, start: startMs, state: isWaiting ? 'waiting' : 'queued' },
+  }
+}
+
+function dependencyStatements(id: string, dependsOn: readonly string[]): readonly Statement[] {
+  return [...new Set(dependsOn)].map((on) => ({
+    sql: 'INSERT INTO dependencies (job_id, on_job) SELECT :id, id FROM jobs WHERE id = :on AND cron IS NULL',
+    parameters: { id, on }, changes: 1,
+  }))
+}
+
+async function checkDependencies(db: Database, dependsOn: readonly string[]): Promise<void> {
+  if (dependsOn.length === 0) return
+  const rows = await db.query('SELECT id, cron IS NOT NULL AS recurs FROM jobs WHERE id IN (SELECT value FROM json_each(:ids))', { ids: JSON.stringify(dependsOn) })
+  const found = new Map(rows.map((row) => [row['id'], row['recurs'] !== 0]))
+  for (const [i, on] of dependsOn.entries()) {
+    if (!found.has(on)) throw refuse(`/depends_on/${i}`, `there is no job ${on}`)
+    if (found.get(on) === true) throw refuse(`/depends_on/${i}`, `the job ${on} is recurring: it never ends`)
+  }
+}
+
+async function findByKey(db: Database, queue: string, key: string): Promise<StoredJob | undefined> {
+  const [row] = await db.query(
+    `SELECT ${JOB_COLUMNS} FROM jobs j WHERE j.queue = :queue AND j.unique_key = :key AND j.unique_key IS NOT NULL AND j.state IN ('active', 'paused')`, { queue, key })
+  return row === undefined ? undefined : readJob(row)
+}
+
+/** Answers the data service's clock. */
+async function checkRoom({ db, settings }: Deps): Promise<number> {
+  const [row] = await db.query(`SELECT ${NOW} AS now, (SELECT COUNT(*) FROM runs WHERE state = 'queued') AS waiting`)
+  const { now, waiting } = row ?? {}
+  if (typeof now !== 'number' || typeof waiting !== 'number') throw new Error('a query without an answer')
+  if (waiting >= settings.maxWaiting) throw busy(`${waiting} runs wait, as many as may (max_waiting)`, BUSY_SECONDS)
+  return now
+}
+
+/** Throws `conflict` when it has changed since `job` was read. */
+export async function changeJob(deps: Deps, job: StoredJob, change: JobChange): Promise<void> {
+  const { db } = deps
+  const { cron, depends_on: dependsOn, name, priority, if_dependency_fails: ifFails, on_complete: onComplete } = change
+  checkTargets(deps, { target: change.target ?? job.spec.target, on_complete: onComplete === null ? undefined : onComplete, headers: change.headers ?? {}, payload: change.payload })
+  if (cron !== undefined && job.cron === undefined) throw refuse('/cron', 'is only for jobs that were made with one')
+  if (dependsOn !== undefined && (job.cron !== undefined || job.state !== 'active')) throw refuse('/depends_on', 'is only for jobs that have not ended and do not recur')
+  if (dependsOn !== undefined) await checkDependencies(db, dependsOn)
+  const [clock] = await db.query(`SELECT ${NOW} AS now`)
+  const nowMs = Number(clock?.['now'])
+  const next = cron === undefined ? undefined : checkCron(job.id, cron, '/cron', nowMs)
+  const before = job.spec
+  const told = onComplete === undefined ? before.on_complete : onComplete ?? undefined
+  const payload = 'payload' in change ? change.payload : before.payload
+  const spec: Spec = {
+    target: change.target ?? before.target, method: change.method ?? before.method, headers: change.headers ?? before.headers,
+    timeout_seconds: change.timeout_seconds ?? before.timeout_seconds, retry: change.retry ?? before.retry,
+    ...(payload !== undefined && { payload }), ...(told !== undefined && { on_complete: told }),
+  }
+  const results = await db.execute([
+    {
+      sql: `UPDATE jobs SET version = version + 1, name = :name, priority = :priority, spec = :spec, if_fails = :if_fails
+        ${cron === undefined ? '' : ', cron = :cron, planned_at = :now, next_at = :next'} WHERE id = :id AND version = :version`,
+      parameters: {
+        id: job.id, version: job.version, name: name ?? job.name, priority: priority ?? job.priority, spec: JSON.stringify(spec), if_fails: ifFails ?? job.if_fails,
+        ...(cron !== undefined && { cron: JSON.stringify(cron), now: nowMs, next: next?.startMs ?? null }),
+      },
+      changes: 1,
+    },
+    { sql: "UPDATE runs SET priority = :priority WHERE job_id = :id AND kind = 'call' AND state IN ('waiting', 'queued')", parameters: { id: job.id, priority: priority ?? job.priority } },
+    ...(dependsOn === undefined ? [] : [
+      // What runs, or has run, waits for nothing any more.
+      { sql: "UPDATE runs SET state = 'waiting' WHERE job_id = :id AND kind = 'call' AND state IN ('waiting', 'queued') AND attempts = 0", parameters: { id: job.id }, changes: 1 },
+      { sql: 'DELETE FROM dependencies WHERE job_id = :id', parameters: { id: job.id } },
+      ...dependencyStatements(job.id, dependsOn),
+      {
+        // A job that would wait for itself, however far round: then nothing is changed.
+        sql: `UPDATE jobs SET version = version WHERE id = :id AND NOT EXISTS (
+          WITH RECURSIVE before(id) AS (SELECT on_job FROM dependencies WHERE job_id = :id UNION SELECT d.on_job FROM dependencies d JOIN before b ON d.job_id = b.id)
+          SELECT 1 FROM before WHERE id = :id)`,
+        parameters: { id: job.id }, changes: 1,
+      },
+      ...settleNew(job.id),
+    ]),
+  ])
+  if (results !== undefined) return deps.worker.wake()
+  const now = await needJob(db, job.id)
+  if (now.version !== job.version) throw new Problem(409, 'conflict', 'the job has changed meanwhile: read it and decide anew')
+  if (dependsOn !== undefined && await wouldWaitForItself(db, job.id, dependsOn)) {
+    throw new Problem(409, 'dependency_cycle', `the job ${job.id} would wait for itself`, { errors: [{ in: 'body', path: '/depends_on', detail: 'leads back to this job' }] })
+  }
+  throw new Problem(409, 'conflict', 'the job has begun, or a job of depends_on is gone: its dependencies stay as they are')
+}
+
+async function wouldWaitForItself(db: Database, id: string, dependsOn: readonly string[]): Promise<boolean> {
+  const rows = await db.query(
+    `WITH RECURSIVE before(id) AS (SELECT value FROM json_each(:ids) UNION SELECT d.on_job FROM dependencies d JOIN before b ON d.job_id = b.id)
+      SELECT 1 AS yes FROM before WHERE id = :id`, { id, ids: JSON.stringify(dependsOn) })
+  return rows.length > 0
+}
+
+export async function pauseJob(deps: Deps, { id }: StoredJob): Promise<void> {
+  const done = await deps.db.execute([{ sql: "UPDATE jobs SET state = 'paused', version = version + 1 WHERE id = :id AND state = 'active'", parameters: { id } }])
+  if (done?.[0]?.changes === 0) await needState(deps.db, id, 'paused', 'it has ended')
+}
+
+/** What was missed meanwhile is let go. */
+export async function resumeJob(deps: Deps, { id, cron }: StoredJob): Promise<void> {
+  const [clock] = await deps.db.query(`SELECT ${NOW} AS now`)
+  const nowMs = Number(clock?.['now'])
+  const next = cron === undefined ? undefined : checkCron(id, cron, '/cron', nowMs)
+  const done = await deps.db.execute([{
+    sql: `UPDATE jobs SET state = 'active', version = version + 1 ${cron === undefined ? '' : ', planned_at = :now, next_at = :next'} WHERE id = :id AND state = 'paused'`,
+    parameters: { id, ...(cron !== undefined && { now: nowMs, next: next?.startMs ?? null }) },
+  }])
+  if (done?.[0]?.changes === 0) await needState(deps.db, id, 'active', 'it has ended')
+  deps.worker.wake()
+}
+
+async function needState(db: Database, id: string, state: StoredJob['state'], why: string): Promise<void> {
+  const now = await needJob(db, id)
+  if (now.state !== state) throw new Problem(409, 'conflict', `the job ${id} is ${now.state}: ${why}`)
+}
+
+/** Nothing of it begins any more; what runs is told to end. */
+export async function cancelJob(deps: Deps, { id }: StoredJob): Promise<void> {
+  const results = await deps.db.execute([
+    { sql: `UPDATE jobs SET state = 'cancelled', ended_at = ${NOW}, next_at = NULL, version = version + 1 WHERE id = :id AND state IN ('active', 'paused')`, parameters: { id } },
+    { sql: `UPDATE runs SET state = 'cancelled', ended_at = ${NOW} WHERE job_id = :id AND kind = 'call' AND state IN ('waiting', 'queued')`, parameters: { id } },
+    { sql: "UPDATE runs SET cancel = 1 WHERE job_id = :id AND kind = 'call' AND state = 'running' RETURNING id", parameters: { id } },
+    ...settleDependents(id),
+  ])
+  for (const row of results?.[2]?.rows ?? []) deps.worker.cancel(String(row['id']))
+  if (results?.[0]?.changes === 0) await needState(deps.db, id, 'cancelled', 'it has ended')
+  deps.worker.wake()
+}
+
+/** A run that waits for its time begins now; where none waits there is one more. Answers its id. */
+export async function runNow(deps: Deps, job: StoredJob, keep: (runId: string) => readonly Statement[]): Promise<string> {
+  if (job.state === 'cancelled') throw new Problem(409, 'conflict', `the job ${job.id} was cancelled`)
+  if (job.state === 'paused') throw new Problem(409, 'conflict', `the job ${job.id} is paused: resume it`)
+  const nowMs = await checkRoom(deps)
+  const [waiting] = job.cron !== undefined ? [] : await deps.db.query(
+    "SELECT id FROM runs WHERE job_id = :id AND kind = 'call' AND state IN ('waiting', 'queued') ORDER BY next_at LIMIT 1", { id: job.id })
+  const runId = waiting === undefined ? `${job.id}.${nowMs}` : String(waiting['id'])
+  await deps.db.execute([
+    { sql: "UPDATE jobs SET state = 'active', ended_at = NULL, version = version + 1 WHERE id = :id AND state IN ('succeeded', 'failed')", parameters: { id: job.id } },
+    waiting === undefined ? {
+      sql: `INSERT OR IGNORE INTO runs (id, job_id, kind, queue, priority, serial_key, state, due_at, next_at)
+        SELECT :run, id, 'call', queue, priority, :serial, 'queued', :now, :now FROM jobs WHERE id = :id AND state = 'active'`,
+      parameters: { run: runId, id: job.id, now: nowMs, serial: job.cron?.overlap === 'allow' ? null : job.id },
+    } : { sql: "UPDATE runs SET state = 'queued', next_at = :now WHERE id = :run AND state IN ('waiting', 'queued')", parameters: { run: runId, now: nowMs } },
+    ...keep(runId),
+  ])
+  deps.worker.wake()
+  return runId
+}
+
+/** With all that is known of its runs. */
+export async function removeJob({ db }: Deps, { id }: StoredJob): Promise<void> {
+  const done = await db.execute([
+    {
+      sql: `DELETE FROM jobs WHERE id = :id AND NOT EXISTS (SELECT 1 FROM runs WHERE job_id = :id AND state = 'running')
+        AND NOT EXISTS (SELECT 1 FROM dependencies d JOIN jobs j ON j.id = d.job_id WHERE d.on_job = :id AND j.state IN ('active', 'paused'))`,
+      parameters: { id }, changes: 1,
+    },
+    { sql: 'DELETE FROM runs WHERE job_id = :id', parameters: { id } },
+    { sql: 'DELETE FROM dependencies WHERE job_id = :id OR on_job = :id', parameters: { id } },
+  ])
+  if (done !== undefined) return
+  await needJob(db, id)
+  throw new Problem(409, 'conflict', `a run of the job ${id} is under way, or another job waits for it: cancel that first`)
+}
