@@ -55,6 +55,18 @@ export function createPixelReader({ depth, colorType, palette, transparency }: P
     const alpha = transparency[index] ?? OPAQUE
     for (let i = 0; i < 3; i++) rgb[3 * x + i] = onWhite(palette[3 * index + i] ?? 0, alpha)
   }
+  /** What nearly every PNG is. */
+  const fromBytes = (row: Buffer, rgb: Uint8Array, x: number): void => {
+    const at = x * channels
+    const alpha = hasAlpha ? row[at + 3]! : OPAQUE
+    if (alpha === OPAQUE) {
+      rgb[3 * x] = row[at]!
+      rgb[3 * x + 1] = row[at + 1]!
+      rgb[3 * x + 2] = row[at + 2]!
+    } else {
+      for (let i = 0; i < 3; i++) rgb[3 * x + i] = onWhite(row[at + i]!, alpha)
+    }
+  }
   const fromSamples = (row: Buffer, rgb: Uint8Array, x: number): void => {
     // Of 16 bits the upper eight.
     const at = x * stepBytes
@@ -68,7 +80,7 @@ export function createPixelReader({ depth, colorType, palette, transparency }: P
     pixelBytes: Math.max(1, (channels * depth) >> 3),
     rowBytes: (width) => Math.ceil((width * channels * depth) / 8),
     toRgb(row, rgb) {
-      const convert = colorType === PALETTE ? fromPalette : fromSamples
+      const convert = colorType === PALETTE ? fromPalette : isColor && depth === 8 && clear === undefined ? fromBytes : fromSamples
       for (let x = 0; x < rgb.length / 3; x++) convert(row, rgb, x)
     },
   }

@@ -104,19 +104,21 @@ function chunksOf(stream: AsyncIterable<Buffer>): Source {
 
 /** Filters of the specification, chapter 9: each byte was stored as its difference to what lies left, above, or both. */
 function unfilter(filter: number, row: Buffer, above: Buffer, pixelBytes: number): void {
-  if (filter === 0) return
   if (filter > 4) throw new UnfitImage('this PNG is broken: there is no such filter')
-  for (let i = 0; i < row.length; i++) {
-    const left = i < pixelBytes ? 0 : row[i - pixelBytes]!
-    const up = above[i]!
-    const corner = i < pixelBytes ? 0 : above[i - pixelBytes]!
-    const guess = filter === 1 ? left : filter === 2 ? up : filter === 3 ? (left + up) >> 1 : paeth(left, up, corner)
-    row[i] = row[i]! + guess
+  // One loop for each: all of the time for a PNG is spent here.
+  if (filter === 1) for (let i = pixelBytes; i < row.length; i++) row[i]! += row[i - pixelBytes]!
+  else if (filter === 2) for (let i = 0; i < row.length; i++) row[i]! += above[i]!
+  else if (filter === 3) for (let i = 0; i < row.length; i++) row[i]! += ((i < pixelBytes ? 0 : row[i - pixelBytes]!) + above[i]!) >> 1
+  else if (filter === 4) {
+    for (let i = 0; i < pixelBytes; i++) row[i]! += above[i]!
+    for (let i = pixelBytes; i < row.length; i++) row[i]! += paeth(row[i - pixelBytes]!, above[i]!, above[i - pixelBytes]!)
   }
 }
 
 function paeth(left: number, up: number, corner: number): number {
-  const [byLeft, byUp, byCorner] = [Math.abs(up - corner), Math.abs(left - corner), Math.abs(left + up - 2 * corner)]
+  const byLeft = Math.abs(up - corner)
+  const byUp = Math.abs(left - corner)
+  const byCorner = Math.abs(left + up - 2 * corner)
   if (byLeft <= byUp && byLeft <= byCorner) return left
   return byUp <= byCorner ? up : corner
 }
