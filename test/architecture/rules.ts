@@ -85,7 +85,7 @@ const packageHomes: Readonly<Record<string, RegExp>> = {
   'http-proxy': /^test\/bench\//,
   croner: /^(?:platform\/cron|functions\/scheduler)\//,
   // The tests check tokens with it as a service would, and make the bad ones.
-  jose: /^(?:platform\/gateway\/edge|functions\/(?:auth|files|album)|test\/functions\/(?:auth|files))\//,
+  jose: /^(?:platform\/gateway\/edge|functions\/(?:auth|files|album)|test\/functions\/(?:auth|files|album))\//,
   'sql.js': /^(?:functions\/data|test)\//,
   // Input of the services; its schemas are written into their OpenAPI descriptions too.
   zod: /^(?:functions\/[^/]+|test)\//,
