@@ -1,0 +1,45 @@
+/** The files service: settings and secrets in, parts together. */
+import type { ListenerHandler } from '@bramble/runtime'
+import { createDataClient } from '@bramble/runtime/service/data-client'
+import type { Database } from '@bramble/runtime/service/database'
+import { serviceToken } from '@bramble/runtime/service/token'
+import { createFiles } from './catalog/files.ts'
+import { migrations } from './catalog/schema.ts'
+import { createQuotas } from './catalog/usage.ts'
+import { createWriteFile } from './catalog/write-file.ts'
+import { createTakeIn } from './content/take-in.ts'
+import { createFilesService } from './files-service.ts'
+import { createAccessTokens } from './http/access-token.ts'
+import { createJwks } from './http/jwks.ts'
+import { readSettings } from './settings.ts'
+import { createFolderStore } from './storage/folder-store.ts'
+import { createHashLocks } from './storage/hash-locks.ts'
+import { nodeDisk } from './storage/node-disk.ts'
+
+/** The promise of a module, as the runtime takes it: health answers while the folder is looked at. */
+export default start()
+
+async function start(): Promise<{ readonly default: ListenerHandler }> {
+  const settings = readSettings(process.env)
+  const token = serviceToken()
+  const nowMs = Date.now
+  const store = createFolderStore({ disk: nodeDisk, folder: settings.folder, trustsFolder: settings.trustsFolder })
+  await store.start()
+  const db = prepared(createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations }))
+  const quotas = createQuotas({ db, defaultQuotaBytes: settings.quotaBytes })
+  const writeFile = createWriteFile({ db, quotas, defaultQuotaBytes: settings.quotaBytes, maxVersions: settings.maxVersions, hookOf: () => undefined, nowMs })
+  const locks = createHashLocks()
+  const takeIn = createTakeIn({ store, quotas, writeFile, locks, maxFileBytes: settings.maxFileBytes, minFreeBytes: settings.minFreeBytes })
+  const files = createFiles({ db, nowMs })
+  const personOf = createAccessTokens({ jwks: createJwks({ url: settings.jwksUrl, nowMs }), issuer: settings.issuer, audience: settings.audience, nowMs })
+  return { default: createFilesService({ db, store, files, quotas, takeIn, settings, nowMs }, { serviceToken: token, personOf }) }
+}
+
+/** Whoever asks for data finds the schema there. */
+function prepared(data: Database): Database {
+  return {
+    prepare: data.prepare,
+    query: async (sql, parameters) => { await data.prepare(); return data.query(sql, parameters) },
+    execute: async (statements) => { await data.prepare(); return data.execute(statements) },
+  }
+}
