@@ -27,6 +27,8 @@ export type Call = {
 export type Client = {
   readonly url: string
   readonly userAgent: string
+  /** `user:password` as the gateway takes them, once it has taken any; `undefined` where it asks for none. */
+  login(): string | undefined
   /** A call of `/system`; every status comes back but 401, which is `UNAUTHORIZED`. */
   system(method: string, path: string, options?: { query?: Query; json?: unknown }): Promise<Reply>
   /** As `system`, but the body of a 200 is left to the caller, who may wait for it as long as he likes. */
@@ -80,6 +82,7 @@ export function createClient({ url, credentials, userAgent }: ClientOptions): Cl
   return {
     url,
     userAgent,
+    login: () => loginIn(credentials[accepted]?.header),
     open,
     async system(method, path, { query = {}, json } = {}) {
       const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json))
@@ -102,6 +105,12 @@ export function failure({ status, text }: Reply): BrambleError {
   const words = text.trim().slice(0, MAX_ERROR_LENGTH)
   const code = status === 404 ? 'NOT_FOUND' : status === 409 ? 'CONFLICT' : status < 500 ? 'INVALID' : 'UPSTREAM'
   return new BrambleError(code, words ? `${words} (status ${status})` : `the gateway answered with status ${status}`)
+}
+
+/** Of a header of basic authentication; other schemes have none. */
+function loginIn(header: string | undefined): string | undefined {
+  const [, encoded] = /^Basic (.+)$/.exec(header ?? '') ?? []
+  return encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString()
 }
 
 async function textOf(url: string, reply: IncomingMessage): Promise<string> {

@@ -1,0 +1,26 @@
+/** How many searches run at once: each holds a block in memory, and a board has few cores. */
+export type Turns = {
+  /** Waits for a turn; throws what `full` makes when too many wait already. */
+  run<T>(act: () => Promise<T>): Promise<T>
+}
+
+export function createTurns(atOnce: number, maxWaiting: number, full: () => Error): Turns {
+  const waiting: (() => void)[] = []
+  let running = 0
+  return {
+    async run(act) {
+      if (running >= atOnce) {
+        if (waiting.length >= maxWaiting) throw full()
+        await new Promise<void>((resolve) => waiting.push(resolve))
+      } else running++
+      try {
+        return await act()
+      } finally {
+        // The turn is handed over, or given back.
+        const next = waiting.shift()
+        if (next === undefined) running--
+        else next()
+      }
+    },
+  }
+}

@@ -1,0 +1,332 @@
+/**
+ * What was written lately lies as it came in a file of its own, the tail; when that is large or old enough it becomes one compressed
+ * block of a segment, and the file goes. So an item is on its way to the disk before its writer is answered, while the card sees few and
+ * large writes: a tail that lives shorter than the kernel keeps dirty pages never reaches it. Tails have numbers, and a block says which
+ * one it was made of: a kill between the two neither loses nor doubles anything.
+ */
+import { type FileHandle, open, readdir, readFile, rm, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
+import { frameOf, framesIn } from './frames.ts'
+import { createSegments, type SegmentBlock } from './segments.ts'
+import { syncFolder } from './sync-folder.ts'
+
+const compress = promisify(zstdCompress)
+const decompress = promisify(zstdDecompress)
+
+export type Codec<Item, Meta> = {
+  toRecord(items: readonly Item[]): Buffer
+  fromRecord(record: Buffer): readonly Item[]
+  /** `isFirst`: it begins a segment, and must say what earlier segments said that counts for ever. */
+  seal(items: readonly Item[], isFirst: boolean): { readonly meta: Meta; readonly index: Buffer; readonly body: Buffer }
+  /** Throws for what `seal` never made. */
+  parseMeta(value: unknown): Meta
+}
+
+export type Head<Meta> = {
+  /** Of the tail that it was made of; rises. */
+  readonly number: number
+  readonly count: number
+  readonly rawBytes: number
+  readonly keys: readonly string[]
+  readonly meta: Meta
+}
+
+/** The number of the tail, and the first item's place in it. */
+export type Place = { readonly number: number; readonly first: number }
+export type Block<Meta> = SegmentBlock<Head<Meta>>
+/** Not yet a block. */
+export type Batch<Item> = { readonly number: number; readonly items: Item[]; readonly keys: string[]; bytes: number; readonly bornMs: number }
+
+export type JournalLimits = {
+  /** A tail of so many bytes becomes a block. */
+  readonly blockBytes: number
+  /** One that is so old, too. */
+  readonly blockMs: number
+  /** So often the tail is brought to the disk: what a power cut may take. */
+  readonly syncMs: number
+  readonly retentionMs: number
+  readonly maxBytes: number
+}
+
+export type Journal<Item, Meta> = {
+  /** Answers the blocks; batches hold what the tails held. */
+  open(): Promise<void>
+  /** Resolves when the items are in the tail's file, with where; a `key` that was there before changes nothing and answers `known`. */
+  append(items: readonly Item[], key?: string): Promise<Place | 'known'>
+  blocks(): readonly Block<Meta>[]
+  batches(): readonly Batch<Item>[]
+  readIndex(block: Block<Meta>): Promise<Buffer>
+  /** `undefined` for what is damaged or gone by now. */
+  readBody(block: Block<Meta>): Promise<Buffer | undefined>
+  /** Makes a block of the tail now. */
+  seal(): Promise<void>
+  close(): Promise<void>
+  stats(): { readonly diskBytes: number; readonly tailBytes: number; readonly blocks: number; readonly damaged: number; readonly writes: number }
+}
+
+export type JournalDeps<Item, Meta> = {
+  readonly folder: string
+  readonly codec: Codec<Item, Meta>
+  readonly limits: JournalLimits
+  readonly nowMs: () => number
+  /** A disk that is full, for example: the items stay in the tail and it is tried again. */
+  readonly onTrouble: (error: unknown) => void
+}
+
+type Waiting<Item> = {
+  readonly items: readonly Item[]
+  readonly key: string | undefined
+  readonly resolve: (answer: Place | 'known') => void
+  readonly reject: (error: unknown) => void
+}
+
+const TAIL = /^(\d{12})\.tail$/
+/** Lower ones are faster, higher ones gain little on log lines. */
+const ZSTD_LEVEL = 3
+/** Tails that wait to become blocks; then whoever writes waits too. */
+const MAX_SEALING = 4
+/** Keys that are remembered. */
+const MAX_KEYS = 10_000
+/** Of the size allowed, one segment: so much goes at once when it is full. */
+const SEGMENT_SHARE = 16
+const LEAST_SEGMENT_BYTES = 256 * 1024
+const TICK_MS = 1000
+const RECORD_HEAD_BYTES = 2
+
+export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrouble }: JournalDeps<Item, Meta>): Journal<Item, Meta> {
+  const segments = createSegments<Head<Meta>>({
+    folder, segmentBytes: Math.max(LEAST_SEGMENT_BYTES, limits.maxBytes / SEGMENT_SHARE), parseHead: (value) => parseHead(value, codec.parseMeta),
+  })
+  let blocks: Block<Meta>[] = []
+  /** The last one is written to. */
+  let batches: Batch<Item>[] = []
+  let tail: FileHandle | undefined
+  let waiting: Waiting<Item>[] = []
+  let writing: Promise<void> | undefined
+  let sealing: Promise<void> | undefined
+  let timer: NodeJS.Timeout | undefined
+  let lastSyncMs = 0
+  let isDirty = false
+  let writes = 0
+  const keys = new Set<string>()
+
+  const pathOf = (number: number): string => join(folder, `${String(number).padStart(12, '0')}.tail`)
+  const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
+  const remember = (key: string): void => {
+    keys.add(key)
+    for (const first of keys) {
+      if (keys.size <= MAX_KEYS) break
+      keys.delete(first)
+    }
+  }
+  const current = (): Batch<Item> => {
+    const batch = batches.at(-1)
+    if (batch === undefined) throw new Error('the journal is not open')
+    return batch
+  }
+  const begin = async (number: number): Promise<void> => {
+    const file = await open(pathOf(number), 'a', 0o600)
+    await syncFolder(folder)
+    tail = file
+    batches.push({ number, items: [], keys: [], bytes: 0, bornMs: nowMs() })
+  }
+
+  const write = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const taken = waiting
+      waiting = []
+      try {
+        while (batches.length > MAX_SEALING) await sealAll()
+      } catch (error) {
+        for (const { reject } of taken) reject(error)
+        continue
+      }
+      const fresh: Waiting<Item>[] = []
+      const seen = new Set<string>()
+      for (const one of taken) {
+        if (one.key !== undefined && (keys.has(one.key) || seen.has(one.key))) {
+          one.resolve('known')
+          continue
+        }
+        if (one.key !== undefined) seen.add(one.key)
+        fresh.push(one)
+      }
+      if (fresh.length === 0) continue
+      const batch = current()
+      try {
+        const bytes = Buffer.concat(fresh.map(({ items, key = '' }) => frameOf(recordOf(key, codec.toRecord(items)))))
+        await writeWhole(bytes, batch)
+        for (const { items, key, resolve } of fresh) {
+          const first = batch.items.length
+          for (const item of items) batch.items.push(item)
+          if (key !== undefined) {
+            batch.keys.push(key)
+            remember(key)
+          }
+          resolve({ number: batch.number, first })
+        }
+      } catch (error) {
+        for (const { reject } of fresh) reject(error)
+        continue
+      }
+      if (batch.bytes >= limits.blockBytes) await rotate()
+    }
+  }
+  const writeWhole = async (bytes: Buffer, batch: Batch<Item>): Promise<void> => {
+    if (tail === undefined) throw new Error('the journal is closed')
+    try {
+      await tail.appendFile(bytes)
+      writes++
+    } catch (error) {
+      // Half a record would hide those after it.
+      await tail.truncate(batch.bytes).catch(() => undefined)
+      throw error
+    }
+    batch.bytes += bytes.length
+    isDirty = true
+  }
+  const rotate = async (): Promise<void> => {
+    const batch = current()
+    if (batch.items.length === 0) return
+    const former = tail
+    await begin(batch.number + 1)
+    await former?.close()
+    void sealAll().catch(onTrouble)
+  }
+
+  /** Every batch but the last becomes a block, in order. */
+  const sealAll = (): Promise<void> => sealing ??= (async () => {
+    while (batches.length > 1) {
+      const [batch] = batches
+      if (batch === undefined) return
+      const block = await toBlock(batch)
+      if (block !== undefined) blocks.push(block)
+      batches = batches.slice(1)
+      await rm(pathOf(batch.number), { force: true })
+    }
+    await prune()
+  })().finally(() => { sealing = undefined })
+
+  const toBlock = async ({ number, items, keys: used, bytes }: Batch<Item>): Promise<Block<Meta> | undefined> => {
+    if (items.length === 0) return undefined
+    const day = dayOf(nowMs())
+    const { meta, index, body } = codec.seal(items, segments.isFirst(day))
+    const packed = await compress(body, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } })
+    writes++
+    return segments.append(day, { number, count: items.length, rawBytes: bytes, keys: used, meta }, index, packed)
+  }
+  const prune = async (): Promise<void> => {
+    const removed = new Set(await segments.prune(dayOf(nowMs() - limits.retentionMs), limits.maxBytes))
+    if (removed.size > 0) blocks = blocks.filter(({ segment }) => !removed.has(segment))
+  }
+
+  const tick = async (): Promise<void> => {
+    const nowIs = nowMs()
+    const batch = current()
+    if (batch.items.length > 0 && nowIs - batch.bornMs >= limits.blockMs && writing === undefined) await exclusively(rotate)
+    // Those that failed before, and what has become too old.
+    if (batches.length > 1) await sealAll()
+    if (!isDirty || nowIs - lastSyncMs < limits.syncMs) return
+    isDirty = false
+    lastSyncMs = nowIs
+    await tail?.datasync()
+  }
+  /** Nothing is written meanwhile. */
+  const exclusively = async (act: () => Promise<void>): Promise<void> => {
+    while (writing !== undefined) await writing
+    writing = act().finally(() => { writing = undefined })
+    await writing
+    kick()
+  }
+  const kick = (): void => {
+    if (writing !== undefined || waiting.length === 0) return
+    writing = write().catch(onTrouble).finally(() => {
+      writing = undefined
+      kick()
+    })
+  }
+
+  return {
+    async open() {
+      blocks = [...await segments.open()]
+      for (const { head } of blocks) head.keys.forEach(remember)
+      const done = blocks.at(-1)?.head.number ?? 0
+      let last = done
+      for (const name of (await readdir(folder)).sort()) {
+        const number = Number(TAIL.exec(name)?.[1] ?? 0)
+        if (number === 0) continue
+        last = Math.max(last, number)
+        if (number <= done) await rm(join(folder, name))
+        else batches.push(await readTail(number))
+      }
+      await begin(last + 1)
+      lastSyncMs = nowMs()
+      timer = setInterval(() => void tick().catch(onTrouble), TICK_MS)
+      if (batches.length > 1) await sealAll().catch(onTrouble)
+    },
+    append(items, key) {
+      const { promise, resolve, reject } = Promise.withResolvers<Place | 'known'>()
+      waiting.push({ items, key, resolve, reject })
+      kick()
+      return promise
+    },
+    blocks: () => blocks,
+    batches: () => batches,
+    readIndex: (block) => segments.readIndex(block),
+    async readBody(block) {
+      const packed = await segments.readBody(block)
+      return packed === undefined ? undefined : await decompress(packed)
+    },
+    async seal() {
+      await exclusively(rotate)
+      await sealAll()
+    },
+    async close() {
+      clearInterval(timer)
+      while (writing !== undefined) await writing
+      await sealing?.catch(onTrouble)
+      await tail?.datasync()
+      await tail?.close()
+      tail = undefined
+    },
+    stats: () => ({
+      diskBytes: segments.sizeBytes() + batches.reduce((sum, { bytes }) => sum + bytes, 0),
+      tailBytes: batches.reduce((sum, { bytes }) => sum + bytes, 0), blocks: blocks.length, damaged: segments.damaged(), writes,
+    }),
+  }
+
+  async function readTail(number: number): Promise<Batch<Item>> {
+    const bytes = await readFile(pathOf(number))
+    const { records, wholeBytes } = framesIn(bytes)
+    if (wholeBytes < bytes.length) await truncate(pathOf(number), wholeBytes)
+    const batch: Batch<Item> = { number, items: [], keys: [], bytes: wholeBytes, bornMs: nowMs() }
+    for (const record of records) {
+      const keyBytes = record.readUInt16LE(0)
+      const key = record.toString('utf8', RECORD_HEAD_BYTES, RECORD_HEAD_BYTES + keyBytes)
+      if (key !== '') {
+        batch.keys.push(key)
+        remember(key)
+      }
+      for (const item of codec.fromRecord(record.subarray(RECORD_HEAD_BYTES + keyBytes))) batch.items.push(item)
+    }
+    return batch
+  }
+}
+
+function recordOf(key: string, items: Buffer): Buffer {
+  const keyBytes = Buffer.from(key)
+  const head = Buffer.alloc(RECORD_HEAD_BYTES)
+  head.writeUInt16LE(keyBytes.length)
+  return Buffer.concat([head, keyBytes, items])
+}
+
+function parseHead<Meta>(value: unknown, parseMeta: (value: unknown) => Meta): Head<Meta> {
+  if (typeof value !== 'object' || value === null || !('number' in value) || !('count' in value) || !('rawBytes' in value) || !('keys' in value) || !('meta' in value)) {
+    throw new Error('this is no head of a block')
+  }
+  const { number, count, rawBytes, keys, meta } = value
+  if (typeof number !== 'number' || typeof count !== 'number' || typeof rawBytes !== 'number' || !Array.isArray(keys)) throw new Error('this is no head of a block')
+  return { number, count, rawBytes, keys: keys.map(String), meta: parseMeta(meta) }
+}
