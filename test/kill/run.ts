@@ -2,6 +2,7 @@
  * `npm run test:kill -- NAME [cluster] [ROUNDS]`: a service killed again and again under load. Nothing that it has acknowledged may be lost.
  * With `cluster` as a pod (needs what the cluster suite needs, and a build).
  */
+import { albumKills, type AlbumKillsReport } from './album-kills.ts'
 import { authKills, type AuthKillsReport, authLineOf } from './auth-kills.ts'
 import { authKillsOnCluster } from './auth-on-cluster.ts'
 import { dataKills, type DataKillsReport } from './data-kills.ts'
@@ -18,6 +19,7 @@ const kills: Readonly<Record<string, Kill>> = {
   'data cluster': async (rounds) => isGood('data as a pod', await dataKillsOnCluster({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
   auth: async (rounds) => isAuthGood('auth', await authKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
   'auth cluster': async (rounds) => isAuthGood('auth as a pod', await authKillsOnCluster({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
+  album: async (rounds) => isAlbumGood('album', await albumKills({ rounds, print })),
 }
 
 function isGood(who: string, { kills: killed, acknowledged, missing, half, unknown, unknownDone }: DataKillsReport): boolean {
@@ -29,6 +31,12 @@ function isGood(who: string, { kills: killed, acknowledged, missing, half, unkno
 function isAuthGood(who: string, report: AuthKillsReport): boolean {
   print(authLineOf(`${who}, ${report.kills} kills`, report))
   return report.lost + report.revived + report.half === 0
+}
+
+/** What was lost has thrown. */
+function isAlbumGood(who: string, { kills: killed, people, overlaps }: AlbumKillsReport): boolean {
+  print(`${who}: ${killed} kills, ${people} people, whose photos, thumbnails and lists are there; ${overlaps} clean-ups at the same time (goal 0)`)
+  return overlaps === 0
 }
 
 const words = process.argv.slice(2)
