@@ -101,7 +101,7 @@ test('a function says in words why it is not ready', async () => {
   await provider.apply(specOf('large', { image, requests: { memory: '64Gi' }, limits: { memory: '64Gi' } }))
   await provider.apply(specOf('greedy', { image, limits: { memory: '64Mi' }, envVars: { say: 'here' } }))
   assert.match(await condition(world, 'absent', /image/), /NotReady: image localhost:1\/absent:1 of replica absent-/)
-  assert.match(await condition(world, 'elsewhere', /no node takes/), /NotReady: .*labels that the constraints ask for/)
+  assert.match(await condition(world, 'elsewhere', /no node takes/), /NotReady: .*no node has the label zone=nowhere that the constraints ask for \(kubectl label node NAME zone=nowhere\)/)
   assert.match(await condition(world, 'large', /no node takes/), /NotReady: .*no node has enough free memory/)
   await world.path.ready('greedy')
   const [greedy] = world.path.endpoints('greedy')

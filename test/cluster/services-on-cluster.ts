@@ -26,7 +26,7 @@ export type ServicesOnCluster = {
 }
 
 const root = join(import.meta.dirname, '../..')
-/** Where its disk is; the other worker may die without it. */
+/** Where the disks are; the other worker may die without them. */
 export const DATA_NODE = 'zero-1'
 const FUNCTIONS = 'openfaas-fn'
 const GATEWAY = 'http://gateway.openfaas.svc.cluster.local:8080'
@@ -42,6 +42,7 @@ export async function deployServices(cluster: Cluster, platform: PlatformOnClust
     if (response.status > 299) throw new Error(`${path}: ${response.status} ${await response.text()}`)
   }
   for (const [name, value] of Object.entries(secrets)) await accepted('/system/secrets', { name, value })
+  await labelBoards(cluster)
   const stack = await readStack({ cwd: root })
   for (const name of ['data', 'auth'] as const) {
     const one = stack.functions.find((found) => found.name === name)
@@ -52,7 +53,7 @@ export async function deployServices(cluster: Cluster, platform: PlatformOnClust
       image: await pushFunction(cluster, join(root, 'dist/functions'), name),
       ...(name === 'data'
         // The harness's disk is a folder of this machine, which may be an overlay.
-        ? { constraints: [`kubernetes.io/hostname=${DATA_NODE}`], envVars: { ...body.envVars, trust_folder: 'true' } }
+        ? { envVars: { ...body.envVars, trust_folder: 'true' } }
         : { envVars: { ...body.envVars, data_url: `${GATEWAY}/function/data`, ...authEnv } }),
     })
   }
@@ -86,6 +87,12 @@ export async function deployServices(cluster: Cluster, platform: PlatformOnClust
       }
     },
   }
+}
+
+/** What the constraints of stack.yml ask for: one board has the disks, all serve what needs none. */
+export async function labelBoards(cluster: Cluster): Promise<void> {
+  await cluster.kubectl('label', 'node', DATA_NODE, 'bramble/storage=true', '--overwrite')
+  await cluster.kubectl('label', 'node', '--all', 'bramble/compute=true', 'bramble/cache=true', '--overwrite')
 }
 
 export async function removeServices(cluster: Cluster, platform: PlatformOnCluster): Promise<void> {

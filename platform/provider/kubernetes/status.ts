@@ -36,7 +36,7 @@ export function statusOf(facts: StatusFacts): FunctionStatus {
 }
 
 function conditionsOf(facts: StatusFacts, pods: readonly PodView[], shown: readonly PodView[]): readonly FunctionCondition[] {
-  const { deployment, nowMs, readyDeadlineMs, isServing } = facts
+  const { deployment } = facts
   if (deployment.replicas === 0) return []
   // Kubernetes keeps pods that were evicted as a notice; once they are replaced nobody needs it.
   const isReplaced = (pod: PodView): boolean => pod.phase === 'Failed' && shown.length >= deployment.replicas
@@ -44,7 +44,7 @@ function conditionsOf(facts: StatusFacts, pods: readonly PodView[], shown: reado
   const isUpdating = shown.length > 0 && facts.shown !== undefined && facts.shown !== deployment.revision
   const found = [
     ...(deployment.trouble === undefined ? [] : [{ reason: 'NotReady' as const, message: `no replica can be made: ${deployment.trouble}` }]),
-    ...current.flatMap((pod) => troubleOf(pod, isServing(pod), nowMs, readyDeadlineMs) ?? []),
+    ...current.flatMap((pod) => troubleOf(facts, pod) ?? []),
   ]
   // All replicas of a version fail alike: one of each kind says it.
   const conditions = [...new Map(found.map((one) => [one.reason, one])).values()]
@@ -59,15 +59,17 @@ function conditionsOf(facts: StatusFacts, pods: readonly PodView[], shown: reado
   return []
 }
 
-function troubleOf(pod: PodView, isServing: boolean, nowMs: number, readyDeadlineMs: number): FunctionCondition | undefined {
+function troubleOf(facts: StatusFacts, pod: PodView): FunctionCondition | undefined {
+  const { deployment, nowMs, readyDeadlineMs } = facts
   const { lastEnd, waiting } = pod
+  const isServing = facts.isServing(pod)
   if (lastEnd && isOutOfMemory(lastEnd) && (!isServing || nowMs - (lastEnd.finishedAtMs ?? 0) < SHOW_OUT_OF_MEMORY_MS)) {
     return make('OutOfMemory', `replica ${pod.name} used more memory than its limit and was ended${times(pod)}: raise limits.memory`, lastEnd)
   }
   if (isServing) return undefined
   const ageMs = nowMs - pod.createdAtMs
   if (pod.unschedulable !== undefined) {
-    return ageMs < UNSCHEDULABLE_MS ? undefined : make('NotReady', `no node takes replica ${pod.name}: ${unschedulableWords(pod.unschedulable)}`)
+    return ageMs < UNSCHEDULABLE_MS ? undefined : make('NotReady', `no node takes replica ${pod.name}: ${unschedulableWords(pod.unschedulable, deployment.spec.constraints)}`)
   }
   if (pod.phase === 'Failed') {
     return make('NotReady', `replica ${pod.name} was given up by its node: ${[pod.reason, pod.reasonMessage].filter(Boolean).join(', ') || 'no reason given'}`)
@@ -115,15 +117,22 @@ function imageWords(reason: string, message: string, pod: string): string | unde
 }
 
 /** The scheduler's sentence, with what it means for a cluster of small boards. */
-function unschedulableWords(message: string): string {
+function unschedulableWords(message: string, constraints: readonly string[]): string {
   const why = [
     /Insufficient memory/.test(message) ? 'no node has enough free memory (lower requests.memory, scale something down or add a board)' : '',
     /Insufficient cpu/.test(message) ? 'no node has enough free CPU (lower requests.cpu)' : '',
     /Too many pods/.test(message) ? 'the nodes are full (too many pods)' : '',
-    /didn't match Pod's node affinity\/selector/.test(message) ? 'no node has the labels that the constraints ask for' : '',
+    /volume node affinity conflict|PersistentVolume's node affinity/.test(message) ? 'its volume lies on another board than it may run on (correct the labels of the boards or the constraints)' : '',
     /untolerated taint/.test(message) && !/Insufficient|Too many/.test(message) ? 'the nodes that are left do not take functions (taints)' : '',
     /persistentvolumeclaim/i.test(message) ? 'its volume is not there yet' : '',
   ].filter((words) => words !== '')
+  if (/didn't match Pod's node affinity\/selector/.test(message)) {
+    const labels = constraints.join(' ')
+    const named = `label${constraints.length === 1 ? '' : 's'} ${labels}`
+    why.push(why.length === 0
+      ? `no node has the ${named} that the constraints ask for (kubectl label node NAME ${labels})`
+      : `the other nodes have not the ${named} that the constraints ask for`)
+  }
   return why.length > 0 ? `${why.join('; ')} [${firstLine(message)}]` : firstLine(message)
 }
 

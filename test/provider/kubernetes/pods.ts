@@ -41,7 +41,7 @@ export function waiting(reason: string, message = '', lastEnd?: object, restartC
 }
 
 export function deploymentView(more: { readonly replicas?: number; readonly revision?: string; readonly status?: object } = {}): DeploymentView {
-  const { name, ...rest } = specOf('echo')
+  const { name, ...rest } = specOf('echo', { constraints: ['bramble/storage=true'] })
   const view = viewDeployment({
     metadata: {
       name, namespace: 'openfaas-fn', uid: 'd1', resourceVersion: '9', creationTimestamp: startedAt,

@@ -37,7 +37,15 @@ cases('a function that is not ready says why', [
   },
   {
     name: 'no node has the labels', status: unscheduled("0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."),
-    reason: 'NotReady', words: [/labels that the constraints ask for/], afterMs: 5_000,
+    reason: 'NotReady', words: [/no node has the label bramble\/storage=true that the constraints ask for \(kubectl label node NAME bramble\/storage=true\)/], afterMs: 5_000,
+  },
+  {
+    name: 'the node with the label is full', status: unscheduled("0/3 nodes are available: 1 Insufficient memory, 2 node(s) didn't match Pod's node affinity/selector."),
+    reason: 'NotReady', words: [/no node has enough free memory/, /the other nodes have not the label bramble\/storage=true/], afterMs: 5_000,
+  },
+  {
+    name: 'the label is on another node than its volume', status: unscheduled("0/3 nodes are available: 1 node(s) had volume node affinity conflict, 2 node(s) didn't match Pod's node affinity/selector."),
+    reason: 'NotReady', words: [/its volume lies on another board/, /the other nodes have not the label/], afterMs: 5_000,
   },
   {
     name: 'it used too much memory', status: waiting('CrashLoopBackOff', '', ended({ exitCode: 137, reason: 'OOMKilled' }), 2),
