@@ -12,6 +12,7 @@ const commands: readonly { readonly name: string; readonly summary: string; read
   { name: 'start', summary: 'start the platform on this machine with the functions of the stack file', load: async () => (await import('./start.ts')).start },
   { name: 'up', summary: 'build and deploy the functions of the stack file, and wait until they serve', load: async () => (await import('./up.ts')).up },
   { name: 'dev', summary: 'the same, and again with every change', load: async () => (await import('./dev.ts')).dev },
+  { name: 'lint', summary: 'what is wrong with a stack file, or would be on OpenFaaS', load: async () => (await import('./lint.ts')).lint },
   { name: 'build', summary: 'make an image of each function, without Docker and without root', load: async () => (await import('./build-images.ts')).buildImages },
   { name: 'push', summary: 'send the images of functions to their registries', load: async () => (await import('./push.ts')).push },
   { name: 'images', summary: 'what is in the registry, and what no function uses', load: async () => (await import('./images.ts')).images },

@@ -3,7 +3,7 @@ import { BrambleError } from '../lib/errors.ts'
 import { isDnsLabel } from '../openfaas/names.ts'
 import type { FunctionResources } from '../openfaas/types.ts'
 import { createFieldReader, type FieldReader } from './field-reader.ts'
-import { parseYaml, type YamlFile, type YamlSource } from './yaml.ts'
+import { parseYaml, type YamlFile, type YamlPath, type YamlSource } from './yaml.ts'
 
 export type StackFunction = {
   readonly name: string
@@ -37,6 +37,8 @@ export type Stack = {
   readonly copy: readonly string[]
   /** One line each: keys that mean nothing here. */
   readonly warnings: readonly string[]
+  /** `FILE:LINE:COLUMN` of what is at these keys, or of what is nearest above it. */
+  placeOf(path: YamlPath): string
 }
 
 const topKeys = ['version', 'provider', 'functions', 'configuration']
@@ -73,6 +75,7 @@ export function parseStack(source: YamlSource): Stack {
     functions,
     copy: read.list(configuration.get('copy'), ['configuration', 'copy']),
     warnings,
+    placeOf: (path) => yaml.placeOf(path),
   }
 }
 

@@ -16,6 +16,8 @@ const topLevel = new Set([
   'functions', 'stack.yml', 'template', 'platform', 'package.json', 'tsconfig.json', 'build.mjs', 'test', 'install.sh',
   'README.md', 'ARCHITECTURE.md', 'SECURITY.md', 'CHANGELOG.md', 'LICENSE', 'docs', '.ci',
   '.gitignore', '.npmrc', 'package-lock.json',
+  // What of stack.yml runs on OpenFaaS's Community Edition.
+  'stack.openfaas.yml',
   // The example application, on top of stack.yml.
   'stack.album.yml',
 ])

@@ -2,7 +2,7 @@ import * as assert from 'node:assert/strict'
 import { cases, test } from '../kit.ts'
 import { createWorkplace } from './bramble.ts'
 
-const names = ['start', 'up', 'dev', 'push', 'images', 'list', 'describe', 'invoke', 'logs', 'scale', 'remove', 'secret', 'login']
+const names = ['start', 'up', 'dev', 'lint', 'push', 'images', 'list', 'describe', 'invoke', 'logs', 'scale', 'remove', 'secret', 'login']
 
 test('help names every command, on standard output', async () => {
   await using at = await createWorkplace()
@@ -70,7 +70,7 @@ cases('what is not understood is refused in one line', [
   assert.equal(stderr.trimEnd().split('\n').length, 1)
 })
 
-cases('a bad stack file is one line with its place, for every command that needs one', ['start', 'up', 'dev', 'push', 'images', 'list'].map((name) => ({ name })), async ({ name }) => {
+cases('a bad stack file is one line with its place, for every command that needs one', ['start', 'up', 'dev', 'lint', 'push', 'images', 'list'].map((name) => ({ name })), async ({ name }) => {
   await using at = await createWorkplace({ 'stack.yml': 'provider:\n  name: openfaas\nfunctions:\n  a:\n    image: x/a\n    lables: {}\n' })
   assert.deepEqual(await at.bramble([name]), {
     code: 1, stdout: '', stderr: 'stack.yml:6:5: function a has no "lables": did you mean "labels"?\n',

@@ -36,7 +36,10 @@ configuration:
   templates: [{name: node-ts, source: ./t}]
   copy: [./common]
 `)
-  assert.deepEqual(stack, {
+  const { placeOf, ...read } = stack
+  assert.equal(placeOf(['functions', 'hello', 'labels', 'com.openfaas.scale.min']), 'stack.yml:16:38')
+  assert.equal(placeOf(['functions', 'hello', 'labels', 'not there']), 'stack.yml:16:13')
+  assert.deepEqual(read, {
     gateway: 'http://pi.local:8080',
     functions: [{
       name: 'hello', lang: 'node-ts', handler: './hello', place: 'stack.yml:9:14',
@@ -86,7 +89,8 @@ functions:
 })
 
 test('a version and functions may be absent', () => {
-  assert.deepEqual(parse(head), { gateway: undefined, functions: [], copy: [], warnings: [] })
+  const { placeOf: _, ...read } = parse(head)
+  assert.deepEqual(read, { gateway: undefined, functions: [], copy: [], warnings: [] })
 })
 
 test('an unknown key that is no typo is a warning with its place', () => {
