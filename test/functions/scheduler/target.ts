@@ -54,14 +54,16 @@ export async function startTarget(): Promise<TargetServer> {
         const to = url.searchParams.get('to')
         response.writeHead(status, { ...(after !== null && { 'retry-after': after }), ...(to !== null && { location: to }) }).end(url.searchParams.get('text') ?? 'done')
       }
+      let timer: NodeJS.Timeout | undefined
       response.on('close', () => {
+        clearTimeout(timer)
         if (response.writableFinished) return
         call.isCut = true
         call.endedMs ??= performance.now()
       })
       const wait = url.searchParams.get('wait')
       if (wait === 'hold' && !isReleased) held.push(end)
-      else if (wait !== null && wait !== 'hold') setTimeout(end, Number(wait))
+      else if (wait !== null && wait !== 'hold') timer = setTimeout(end, Number(wait))
       else end()
     })
   })
