@@ -4,6 +4,10 @@ import { createService } from '@bramble/runtime/service/service'
 import { type Access, type AccessDeps, type Caller, createAuthorize } from './http/access.ts'
 import type { Deps } from './http/deps.ts'
 import { fileRoutes } from './http/file-routes.ts'
+import { formRoutes } from './http/form-routes.ts'
+import { linkRoutes } from './http/link-routes.ts'
+import { listRoutes } from './http/list-routes.ts'
+import { versionRoutes } from './http/version-routes.ts'
 
 const VERSION = '0.1.0'
 const bearer = { type: 'http', scheme: 'bearer' }
@@ -17,7 +21,7 @@ export function createFilesService(deps: Deps, access: AccessDeps): ListenerHand
     title: 'Bramble files', version: VERSION, schemes,
     description: 'Files of people: resumable uploads, versions, a trash, signed links, thumbnails. Durable before the answer.',
     authorize: createAuthorize(access),
-    routes: [...fileRoutes(deps)],
+    routes: [...fileRoutes(deps), ...formRoutes(deps), ...listRoutes(deps), ...versionRoutes(deps), ...linkRoutes(deps)],
     health: () => deps.db.prepare(),
   })
 }

@@ -1,14 +1,16 @@
 /** The files service: settings and secrets in, parts together. */
-import type { ListenerHandler } from '@bramble/runtime'
+import { type ListenerHandler, log, secret } from '@bramble/runtime'
 import { createDataClient } from '@bramble/runtime/service/data-client'
 import type { Database } from '@bramble/runtime/service/database'
 import { serviceToken } from '@bramble/runtime/service/token'
 import { createFiles } from './catalog/files.ts'
 import { migrations } from './catalog/schema.ts'
 import { createQuotas } from './catalog/usage.ts'
-import { createWriteFile } from './catalog/write-file.ts'
+import { createWriteFile, type WriteFile } from './catalog/write-file.ts'
+import { createLinks } from './content/links.ts'
 import { createTakeIn } from './content/take-in.ts'
 import { createFilesService } from './files-service.ts'
+import { createHooks } from './hooks.ts'
 import { createAccessTokens } from './http/access-token.ts'
 import { createJwks } from './http/jwks.ts'
 import { readSettings } from './settings.ts'
@@ -27,12 +29,24 @@ async function start(): Promise<{ readonly default: ListenerHandler }> {
   await store.start()
   const db = prepared(createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations }))
   const quotas = createQuotas({ db, defaultQuotaBytes: settings.quotaBytes })
-  const writeFile = createWriteFile({ db, quotas, defaultQuotaBytes: settings.quotaBytes, maxVersions: settings.maxVersions, hookOf: () => undefined, nowMs })
+  const hooks = createHooks({ db, gatewayUrl: settings.gatewayUrl, token, functionName: settings.thumbnailFunction, log, nowMs })
+  const catalog = createWriteFile({ db, quotas, defaultQuotaBytes: settings.quotaBytes, maxVersions: settings.maxVersions, hookOf: hooks.bodyOf, nowMs })
+  const writeFile: WriteFile = {
+    check: catalog.check,
+    async write(write) {
+      const written = await catalog.write(write)
+      hooks.deliver()
+      return written
+    },
+  }
   const locks = createHashLocks()
   const takeIn = createTakeIn({ store, quotas, writeFile, locks, maxFileBytes: settings.maxFileBytes, minFreeBytes: settings.minFreeBytes })
   const files = createFiles({ db, nowMs })
   const personOf = createAccessTokens({ jwks: createJwks({ url: settings.jwksUrl, nowMs }), issuer: settings.issuer, audience: settings.audience, nowMs })
-  return { default: createFilesService({ db, store, files, quotas, takeIn, settings, nowMs }, { serviceToken: token, personOf }) }
+  const links = createLinks(secret('files-key'))
+  // What a process before this one could not tell any more.
+  hooks.deliver()
+  return { default: createFilesService({ db, store, files, quotas, writeFile, locks, takeIn, links, settings, nowMs }, { serviceToken: token, personOf }) }
 }
 
 /** Whoever asks for data finds the schema there. */
