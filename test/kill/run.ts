@@ -7,6 +7,7 @@ import { authKills, type AuthKillsReport, authLineOf } from './auth-kills.ts'
 import { authKillsOnCluster } from './auth-on-cluster.ts'
 import { dataKills, type DataKillsReport } from './data-kills.ts'
 import { dataKillsOnCluster } from './data-on-cluster.ts'
+import { schedulerKills, type SchedulerKillsReport } from './scheduler-kills.ts'
 
 type Kill = (rounds: number) => Promise<boolean>
 
@@ -20,6 +21,7 @@ const kills: Readonly<Record<string, Kill>> = {
   auth: async (rounds) => isAuthGood('auth', await authKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
   'auth cluster': async (rounds) => isAuthGood('auth as a pod', await authKillsOnCluster({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
   album: async (rounds) => isAlbumGood('album', await albumKills({ rounds, print })),
+  scheduler: async (rounds) => isSchedulerGood(await schedulerKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
 }
 
 function isGood(who: string, { kills: killed, acknowledged, missing, half, unknown, unknownDone }: DataKillsReport): boolean {
@@ -37,6 +39,12 @@ function isAuthGood(who: string, report: AuthKillsReport): boolean {
 function isAlbumGood(who: string, { kills: killed, people, overlaps }: AlbumKillsReport): boolean {
   print(`${who}: ${killed} kills, ${people} people, whose photos, thumbnails and lists are there; ${overlaps} clean-ups at the same time (goal 0)`)
   return overlaps === 0
+}
+
+function isSchedulerGood({ kills: killed, acknowledged, calls, lost, overlaps, stale, repeated, takenOver }: SchedulerKillsReport): boolean {
+  print(`scheduler, ${killed} kills: ${acknowledged} jobs acknowledged, ${lost} not run (goal 0), ${overlaps} at the same time (goal 0), ${stale} stale results kept (goal 0); ` +
+    `${calls} calls, ${takenOver} given back, ${repeated} jobs run to their end more than once`)
+  return lost + overlaps + stale === 0
 }
 
 const words = process.argv.slice(2)

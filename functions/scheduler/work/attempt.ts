@@ -19,7 +19,7 @@ export type AttemptDeps = {
 /** Replicas that ended in the middle of it, one after the other: what is given up then may be what ends them. */
 const MAX_LAPSES = 10
 const WEBHOOK_TIMEOUT_MS = 10_000
-const WEBHOOK_RETRY = { attempts: 8, first_wait_seconds: 5, max_wait_seconds: 3600 }
+const WEBHOOK_RETRY = { attempts: 10, first_wait_seconds: 1, max_wait_seconds: 3600 }
 /** Of a message in a run. */
 const MAX_ERROR_LENGTH = 500
 

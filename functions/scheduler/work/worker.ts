@@ -40,6 +40,8 @@ export type WorkerDeps = {
 type Running = { readonly run: TakenRun; readonly begunMs: number; readonly controller: AbortController; endedBy: EndReason | undefined }
 type Ended = { readonly finish: Finish; /** It may have been kept already: the answer was lost. */ isSentAgain: boolean }
 
+const { AsyncResource } = process.getBuiltinModule('node:async_hooks')
+
 /** While data does not answer. */
 const FIRST_RETRY_MS = 200
 const MAX_RETRY_MS = 5_000
@@ -82,7 +84,7 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
       leaseTimer = setTimeout(checkLease, Math.max(1, lease.endsMs() - nowMs()))
       return
     }
-    log.error('the lease could not be renewed: calls are ended', { runs: running.size })
+    log.warn('the lease could not be renewed: calls are ended', { runs: running.size })
     for (const one of running.values()) end(one, 'lease')
   }
 
@@ -237,7 +239,8 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
       neighbourMs === undefined ? Infinity : Math.min(times.watchEveryMs, Math.max(1, neighbourMs)))
   }
 
-  const wake = (): void => {
+  // Whoever wakes it is no part of what it does then: the log would name his call.
+  const wake = AsyncResource.bind((): void => {
     if (!isOn) return
     clearTimeout(timer)
     if (cycling !== undefined) {
@@ -258,7 +261,7 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
       if (isAskedAgain || ms === 0) wake()
       else timer = setTimeout(wake, Math.min(ms, MAX_TIMER_MS))
     })
-  }
+  })
 
   return {
     start() {
