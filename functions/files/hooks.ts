@@ -6,6 +6,7 @@
 import http from 'node:http'
 import https from 'node:https'
 import type { Log } from '@bramble/runtime'
+import { currentCallId } from '@bramble/runtime/service/call-id'
 import type { Database } from '@bramble/runtime/service/database'
 import * as z from 'zod'
 import type { Write } from './catalog/write-file.ts'
@@ -39,6 +40,8 @@ const TIMEOUT_MS = 30_000
 /** The database is not there yet, as when all services start together. */
 const NO_DATABASE_MS = 2000
 
+/** The call that stored the image; the one for the thumbnail has the same id, and the logs show them together. */
+const callIdIn = z.object({ call_id: z.string().optional() })
 const hookRow = z.object({ id: z.string(), body: z.string(), tries: z.number(), due_at: z.number() })
 
 export function createHooks({ db, gatewayUrl, token, functionName, log, nowMs }: HookDeps): Hooks {
@@ -61,7 +64,7 @@ export function createHooks({ db, gatewayUrl, token, functionName, log, nowMs }:
   }
   const send = async ({ id, body, tries }: z.output<typeof hookRow>): Promise<void> => {
     try {
-      const status = await post(`${gatewayUrl}/async-function/${functionName}`, token, body)
+      const status = await post(`${gatewayUrl}/async-function/${functionName}`, token, body, callIdIn.parse(JSON.parse(body)).call_id)
       if (status < 200 || status > 299) throw new Error(`the gateway answered ${status}`)
       counts.sent++
       await db.execute([{ sql: 'DELETE FROM hooks WHERE id = :id', parameters: { id } }])
@@ -98,7 +101,7 @@ export function createHooks({ db, gatewayUrl, token, functionName, log, nowMs }:
   return {
     bodyOf({ id, owner, path, version }, { contentType, sizeBytes }) {
       if (functionName === '' || !images.has(contentType)) return undefined
-      return JSON.stringify({ file_id: id, owner, path, version, content_type: contentType, size: sizeBytes })
+      return JSON.stringify({ file_id: id, owner, path, version, content_type: contentType, size: sizeBytes, call_id: currentCallId() })
     },
     deliver,
     stop() {
@@ -109,11 +112,11 @@ export function createHooks({ db, gatewayUrl, token, functionName, log, nowMs }:
   }
 }
 
-function post(url: string, token: string, body: string): Promise<number> {
+function post(url: string, token: string, body: string, callId: string | undefined): Promise<number> {
   return new Promise((resolve, reject) => {
     const request = (url.startsWith('https:') ? https : http).request(url, {
       method: 'POST', timeout: TIMEOUT_MS,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...(callId !== undefined && { 'x-call-id': callId }) },
     }, (response) => {
       response.resume()
       resolve(response.statusCode ?? 0)
