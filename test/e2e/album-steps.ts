@@ -6,7 +6,6 @@ import * as assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Upload } from 'tus-js-client'
 import { shrinkJpeg } from '../../functions/thumbnail/jpeg.ts'
 import { decoderModule } from '../../functions/thumbnail/decoder-module.ts'
 import { itemsOf, isRecord, textIn } from '../../functions/album/shapes.ts'
@@ -29,8 +28,6 @@ const PATIENCE_MS = 240_000
 /** After this somebody asks for another letter: the log that had the first one went with its replica. */
 const LETTER_MS = 15_000
 const THUMBNAIL_PIXELS = 320
-const TUS_PAUSES_MS = Array.from({ length: 100 }, () => 1000)
-const CHUNK_BYTES = 256 * 1024
 
 export function albumSteps(world: AlbumWorld): readonly Step[] {
   const email = `ada-${randomBytes(4).toString('hex')}@example.org`
@@ -87,16 +84,6 @@ export function albumSteps(world: AlbumWorld): readonly Step[] {
     } },
     { name: 'sends a photo through the album', run: () => add('through.jpg', 'album/photos/through.jpg') },
     { name: 'sends a photo to the files service', run: () => add('a b%ü.jpg', `files/v1/files/photos/${encodeURIComponent('a b%ü.jpg')}`) },
-    { name: 'sends a photo in pieces, which may break', async run() {
-      const photo = await newPhoto()
-      await new Promise<void>((resolve, reject) => {
-        new Upload(photo, {
-          endpoint: `${world.url}/function/files/v1/uploads`, headers: { authorization: `Bearer ${token}`, 'x-call-id': callId }, chunkSize: CHUNK_BYTES,
-          metadata: { path: 'photos/pieces.jpg', filetype: 'image/jpeg' }, retryDelays: TUS_PAUSES_MS, onSuccess: () => resolve(), onError: reject,
-        }).start()
-      })
-      kept.set('pieces.jpg', photo)
-    } },
     { name: 'gets a thumbnail of each', async run() {
       const module = await decoderModule()
       for (const name of kept.keys()) {
