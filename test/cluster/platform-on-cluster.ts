@@ -10,6 +10,8 @@ import { pushProgram } from './probe-image.ts'
 
 export type PlatformOnCluster = AsyncDisposable & {
   readonly url: string
+  readonly user: string
+  readonly password: string
   /** A call of the API with the right password, on a connection of its own. */
   send(path: string, method: string, body?: object): Promise<Response>
 }
@@ -39,12 +41,13 @@ export async function deployPlatform(cluster: Cluster, options: PlatformOptions 
     const data = objectAt(await cluster.get('secret', 'basic-auth', '-n', 'openfaas'), 'data')
     return textAt(data, 'basic-auth-password')
   })
-  const authorization = `Basic ${Buffer.from(`admin:${Buffer.from(secret, 'base64').toString()}`).toString('base64')}`
+  const [user, password] = ['admin', Buffer.from(secret, 'base64').toString()]
+  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
   const url = `http://${cluster.node('pi4').address}:${NODE_PORT}`
   // kube-proxy learns of the pod a little later.
   await eventually('the door is open', async () => (await fetch(`${url}/healthz`).catch(() => undefined))?.status === 200)
   return {
-    url,
+    url, user, password,
     send: (path, method, body) => fetch(url + path, {
       method, headers: { authorization, connection: 'close' }, ...(body ? { body: JSON.stringify(body) } : {}),
     }),

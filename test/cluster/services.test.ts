@@ -1,6 +1,10 @@
-/** Data and auth as pods: somebody registers and logs in, and the data service is killed under writes. */
+/**
+ * Services as pods, on one platform for all tests of this file: boards with a role take what asks for it; somebody registers
+ * and logs in, and the data service is killed under writes; the keys of the cache are spread over its pods.
+ */
 import * as assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
+import { listAt, textAt } from '../../platform/provider/kubernetes/json.ts'
 import { memoryOf } from '../bench/measure.ts'
 import { eventually, test } from '../kit.ts'
 import { fromAddress, PASSWORD, refreshIn, untilAnswered } from '../kill/auth-ledger.ts'
@@ -8,59 +12,141 @@ import { checkWithSqlite } from '../kill/data-ledger.ts'
 import { checkAll, lineOf, makeDatabases } from '../kill/data-kills.ts'
 import { startWriters } from '../kill/data-writers.ts'
 import { callService, type Reply } from '../kill/service-call.ts'
-import { startCluster } from './cluster.ts'
-import { deployPlatform } from './platform-on-cluster.ts'
+import { createCacheKeys, sum } from './cache-keys.ts'
+import { startCluster, type Cluster } from './cluster.ts'
+import { deployPlatform, type PlatformOnCluster } from './platform-on-cluster.ts'
 import { clean } from './provider-world.ts'
-import { deployServices, removeServices } from './services-on-cluster.ts'
+import { deployServices, labelBoards, removeServices, untilHealthy, type ServicesOnCluster } from './services-on-cluster.ts'
 
 /** Writes before the kill, at most. */
 const LONGEST_LIFE_MS = 3_000
 /** At once. */
 const LOGINS = 60
 const PATIENCE_MS = 300_000
+const options = { timeoutMs: 900_000 }
+/** One board for each role; zero-2 has none at first. */
+const ROLES = { storage: ['zero-1'], compute: ['pi4'] }
+const SERVICES = ['data', 'auth', 'cache']
+const KEYS = Array.from({ length: 300 }, (_, i) => `user-${i}`)
+
+type World = AsyncDisposable & { readonly cluster: Cluster; readonly platform: PlatformOnCluster; readonly services: ServicesOnCluster }
+
+/** Opened by whichever test comes first, and closed by the last. */
+let shared: Promise<World> | undefined
+const world = (): Promise<World> => shared ??= open()
+
+async function open(): Promise<World> {
+  await using cleaner = new AsyncDisposableStack()
+  const cluster = cleaner.use(await startCluster())
+  await clean(cluster)
+  const platform = cleaner.use(await deployPlatform(cluster))
+  cleaner.defer(() => removeServices(cluster, platform))
+  const services = await deployServices(cluster, platform, { services: SERVICES, roles: ROLES, isUnawaited: true })
+  const owned = cleaner.move()
+  return { cluster, platform, services, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+test('a service waits for a board with its role, and says so; each board takes what its role is for', async () => {
+  const { cluster, platform, services } = await world()
+  await eventually('the cache says which label is missing, and how a board gets it', async () => {
+    const status = await (await platform.send('/system/function/cache', 'GET')).text()
+    return /no node has the label bramble\/cache=true that the constraints ask for \(kubectl label node NAME bramble\/cache=true\)/.test(status)
+  }, PATIENCE_MS)
+  await labelBoards(cluster, { ...ROLES, cache: ['zero-2'] })
+  for (const name of SERVICES) await untilHealthy(cluster, platform, name)
+  await scaleCache(3)
+  const boards = await Promise.all(SERVICES.map(async (name) => (await services.pods(name)).map((pod) => textAt(pod, 'spec', 'nodeName'))))
+  assert.deepEqual(boards, [['zero-1'], ['pi4'], ['zero-2', 'zero-2', 'zero-2']])
+}, options)
 
 test('data and auth run as pods: an account is made, and nothing is lost with a killed data service', async () => {
-  await using cluster = await startCluster()
-  await clean(cluster)
-  await using platform = await deployPlatform(cluster)
-  const services = await deployServices(cluster, platform)
-  try {
-    const { data, auth, serviceToken } = services
-    const json = { email: 'ada@example.org', password: PASSWORD }
-    const register = await untilAnswered('a registration', () => callService(auth, 'POST', '/v1/register', { json, headers: fromAddress(1) }))
-    assert.equal(register.status, 202, register.text)
-    const made = await untilAnswered('an account', () => callService({ ...auth, token: serviceToken }, 'POST', '/v1/users', { json: { ...json, email: 'bob@example.org' } }))
-    assert.equal(made.status, 201, made.text)
-    const logIn = (): Promise<Reply> => untilAnswered('a login', () => callService(auth, 'POST', '/v1/login', { json: { ...json, email: 'bob@example.org' }, headers: fromAddress(2) }))
-    const login = await logIn()
-    assert.equal(login.status, 200, login.text)
-    console.log(`idle: ${await held()}`)
+  const { services } = await world()
+  const { data, auth, serviceToken } = services
+  const json = { email: 'ada@example.org', password: PASSWORD }
+  const register = await untilAnswered('a registration', () => callService(auth, 'POST', '/v1/register', { json, headers: fromAddress(1) }))
+  assert.equal(register.status, 202, register.text)
+  const made = await untilAnswered('an account', () => callService({ ...auth, token: serviceToken }, 'POST', '/v1/users', { json: { ...json, email: 'bob@example.org' } }))
+  assert.equal(made.status, 201, made.text)
+  const logIn = (): Promise<Reply> => untilAnswered('a login', () => callService(auth, 'POST', '/v1/login', { json: { ...json, email: 'bob@example.org' }, headers: fromAddress(2) }))
+  const login = await logIn()
+  assert.equal(login.status, 200, login.text)
+  console.log(`idle: ${await held()}`)
 
-    const ledgers = await makeDatabases(data)
-    const writers = startWriters(data, ledgers, 'pod')
-    await eventually('writes are acknowledged', () => writers.acknowledged() > 0, PATIENCE_MS)
-    await pause(Math.random() * LONGEST_LIFE_MS)
-    await services.kill('data')
-    const [before, killedMs] = [writers.acknowledged(), performance.now()]
-    await eventually('writes are acknowledged again', () => writers.acknowledged() > before + 50, PATIENCE_MS)
-    console.log(`writes go on ${((performance.now() - killedMs) / 1000).toFixed(1)} s after the kill`)
-    // Those that are too many are told to come again.
-    await Promise.all(Array.from({ length: LOGINS }, (_, i) => callService(auth, 'POST', '/v1/login', { json, headers: fromAddress(10 + i) })))
-    console.log(`loaded: ${await held()}`)
-    await writers.stop()
-    const found = await checkAll(data, ledgers)
-    console.log(lineOf(1, found))
-    assert.deepEqual({ missing: found.missing, half: found.half }, { missing: 0, half: 0 })
-    for (const database of Object.keys(ledgers)) await checkWithSqlite(data, database)
-    const refreshed = await untilAnswered('a refresh', () => callService(auth, 'POST', '/v1/refresh', { json: { refresh_token: refreshIn(login.body) } }))
-    assert.equal(refreshed.status, 200, refreshed.text)
-    assert.equal((await logIn()).status, 200)
-  } finally {
-    await removeServices(cluster, platform)
-  }
-
+  const ledgers = await makeDatabases(data)
+  const writers = startWriters(data, ledgers, 'pod')
+  await eventually('writes are acknowledged', () => writers.acknowledged() > 0, PATIENCE_MS)
+  await pause(Math.random() * LONGEST_LIFE_MS)
+  await services.kill('data')
+  const [before, killedMs] = [writers.acknowledged(), performance.now()]
+  await eventually('writes are acknowledged again', () => writers.acknowledged() > before + 50, PATIENCE_MS)
+  console.log(`writes go on ${((performance.now() - killedMs) / 1000).toFixed(1)} s after the kill`)
+  // Those that are too many are told to come again.
+  await Promise.all(Array.from({ length: LOGINS }, (_, i) => callService(auth, 'POST', '/v1/login', { json, headers: fromAddress(10 + i) })))
+  console.log(`loaded: ${await held()}`)
+  await writers.stop()
+  const found = await checkAll(data, ledgers)
+  console.log(lineOf(1, found))
+  assert.deepEqual({ missing: found.missing, half: found.half }, { missing: 0, half: 0 })
+  for (const database of Object.keys(ledgers)) await checkWithSqlite(data, database)
+  const refreshed = await untilAnswered('a refresh', () => callService(auth, 'POST', '/v1/refresh', { json: { refresh_token: refreshIn(login.body) } }))
+  assert.equal(refreshed.status, 200, refreshed.text)
+  assert.equal((await logIn()).status, 200)
   async function held(): Promise<string> {
-    const lines = await Promise.all((['data', 'auth'] as const).map(async (name) => `${name} ${(memoryOf(await services.pidOf(name)).anonBytes / 1e6).toFixed(1)} MB`))
-    return `private memory ${lines.join(', ')}`
+    return `private memory ${await heldBy(services, ['data', 'auth'])}`
   }
-}, { timeoutMs: 900_000 })
+}, options)
+
+test('keys of the cache are spread over its pods; one more moves its share, a killed one loses its part only', async () => {
+  await using opened = await world()
+  const { cluster, services } = opened
+  const { put, present, settled, entries, readUntilStopped } = createCacheKeys(services, KEYS)
+  await untilHealthy(cluster, opened.platform, 'cache')
+  await scaleCache(3)
+  console.log(`idle: ${await heldBy(services, ['cache'])}`)
+  await put(KEYS)
+  assert.equal((await present()).size, KEYS.length, 'each is found where it was put')
+  const parts = await entries()
+  assert.equal(sum(parts), KEYS.length, 'and is nowhere else')
+  assert.equal(parts.size, 3)
+  for (const part of parts.values()) assert.ok(part > 60 && part < 140, String([...parts.values()]))
+
+  const reading = readUntilStopped()
+  await scaleCache(4)
+  const stayed = await settled((found) => found.size < KEYS.length)
+  const { answered, failures } = await reading.stop()
+  console.log(`3 -> 4 pods: ${KEYS.length - stayed.size} of ${KEYS.length} keys moved (a quarter is meant to), ${answered} reads meanwhile, ${failures.length} failed`)
+  assert.deepEqual(failures, [])
+  assert.ok(KEYS.length - stayed.size > 0.17 * KEYS.length && KEYS.length - stayed.size < 0.33 * KEYS.length)
+  await put(KEYS.filter((key) => !stayed.has(key)))
+
+  const before = await entries()
+  assert.equal(sum(before), KEYS.length)
+  const [[lost, part] = ['', 0]] = before
+  await cluster.kubectl('-n', 'openfaas-fn', 'delete', 'pod', lost, '--grace-period=0', '--force')
+  await eventually('another one is there', async () => (await services.pods('cache')).filter(isReady).length === 4, PATIENCE_MS)
+  const left = await settled((found) => found.size < KEYS.length)
+  console.log(`a pod killed: ${KEYS.length - left.size} keys lost, it had ${part}; ${await heldBy(services, ['cache'])}`)
+  assert.equal(KEYS.length - left.size, part, 'its keys, and no others')
+  await put(KEYS.filter((key) => !left.has(key)))
+  assert.equal((await present()).size, KEYS.length)
+  assert.equal(sum(await entries()), KEYS.length)
+}, options)
+
+async function scaleCache(replicas: number): Promise<void> {
+  const { platform, services } = await world()
+  const reply = await platform.send('/system/scale-function/cache', 'POST', { serviceName: 'cache', replicas })
+  assert.equal(reply.status, 202, await reply.text())
+  await eventually(`${replicas} pods of the cache`, async () => {
+    const pods = await services.pods('cache')
+    return pods.length === replicas && pods.every(isReady)
+  }, PATIENCE_MS)
+}
+
+function isReady(pod: unknown): boolean {
+  return listAt(pod, 'status', 'conditions').some((one) => textAt(one, 'type') === 'Ready' && textAt(one, 'status') === 'True')
+}
+
+async function heldBy(services: ServicesOnCluster, names: readonly string[]): Promise<string> {
+  const lines = await Promise.all(names.map(async (name) => `${name} ${(memoryOf(await services.pidOf(name)).anonBytes / 1e6).toFixed(1)} MB`))
+  return lines.join(', ')
+}

@@ -20,7 +20,7 @@ const AUTH_ENV = { refresh_grace: '10m' }
 export async function authKillsOnCluster({ rounds, longestLifeMs, print }: AuthKillsPlan): Promise<AuthKillsReport> {
   await using cluster = await startCluster({ workers: 1 })
   await using platform = await deployPlatform(cluster)
-  const services = await deployServices(cluster, platform, AUTH_ENV)
+  const services = await deployServices(cluster, platform, { env: { auth: AUTH_ENV } })
   const targets: AuthTargets = services
   const { serviceToken } = services
   let lastNumber = 0
