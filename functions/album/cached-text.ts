@@ -12,7 +12,7 @@ export type CachedText = {
 }
 
 /** What changes without our doing (a thumbnail is there, a file came by another way) is seen after so long. */
-const FRESH_MS = 5_000
+const FRESH_MS = 2_000
 const STALE_MS = 600_000
 const LEASE_MS = 10_000
 

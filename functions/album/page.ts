@@ -9,9 +9,10 @@ header{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:center;padding:.75
 h1{font-size:1.25rem;margin:0;flex:1}
 main{max-width:70rem;margin:0 auto;padding:1rem}
 form{display:grid;gap:1rem;width:min(22rem,100%);margin:10vh auto}
-label{display:block}
+#mine{display:flex;gap:.5rem}
+form label{display:block}
 input{box-sizing:border-box;width:100%;font:inherit;padding:.5rem .6rem;border:1px solid GrayText;border-radius:.4rem;background:Field;color:FieldText}
-button,.button{font:inherit;padding:.45rem .9rem;border:1px solid GrayText;border-radius:.4rem;background:ButtonFace;color:ButtonText;cursor:pointer}
+button,.button{font:inherit;line-height:1.5;padding:.45rem .9rem;border:1px solid GrayText;border-radius:.4rem;background:ButtonFace;color:ButtonText;cursor:pointer}
 .main{background:#8f2450;border-color:#8f2450;color:#fff;font-weight:600}
 .button input{position:absolute;width:1px;height:1px;opacity:0}
 :focus-visible,.button:focus-within{outline:3px solid #c2588a;outline-offset:2px}
@@ -22,6 +23,7 @@ li .frame{display:grid;place-items:center;aspect-ratio:1;overflow:hidden;border-
 li img{width:100%;height:100%;object-fit:cover}
 li .name{display:block;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;font-size:.875rem}
 dialog{max-width:95vw;border:0;border-radius:.5rem;padding:.75rem}
+dialog h2{font-size:1.1rem;margin:0 0 .75rem;overflow-wrap:anywhere}
 dialog img{display:block;max-width:100%;max-height:75vh;margin-bottom:.75rem}
 [role=status]{min-height:1.5rem;margin:0 0 1rem}
 .error{padding:.25rem .75rem;border-left:4px solid #c0262d}

@@ -49,7 +49,7 @@ if (chromiumFile === undefined) {
     await page.locator('li img').nth(2).waitFor()
     await page.getByRole('button', { name: 'quarters-gray.jpg' }).click()
     await page.getByRole('heading', { name: 'quarters-gray.jpg' }).waitFor()
-    assert.equal(await page.locator('dialog img').evaluate('(image) => image.decode().then(() => image.naturalWidth)'), 96)
+    await eventually('the photo is shown as it is', async () => await page.evaluate(`document.querySelector('dialog img').naturalWidth`) === 96)
     await look('large')
     await page.getByRole('button', { name: 'Delete' }).click()
     await page.getByText('2 photos.').waitFor()
