@@ -17,6 +17,9 @@ import { readSettings } from './settings.ts'
 import { createFolderStore } from './storage/folder-store.ts'
 import { createHashLocks } from './storage/hash-locks.ts'
 import { nodeDisk } from './storage/node-disk.ts'
+import { createAppend } from './tus/append.ts'
+import { createTurns } from './tus/turns.ts'
+import { createUploads } from './tus/upload-rows.ts'
 
 /** The promise of a module, as the runtime takes it: health answers while the folder is looked at. */
 export default start()
@@ -44,9 +47,12 @@ async function start(): Promise<{ readonly default: ListenerHandler }> {
   const files = createFiles({ db, nowMs })
   const personOf = createAccessTokens({ jwks: createJwks({ url: settings.jwksUrl, nowMs }), issuer: settings.issuer, audience: settings.audience, nowMs })
   const links = createLinks(secret('files-key'))
+  const uploads = createUploads({ db, quotas, defaultQuotaBytes: settings.quotaBytes, lifeMs: settings.uploadMs, nowMs })
+  const append = createAppend({ store, uploads, quotas, takeIn, writeFile, locks })
+  const tus = { uploads, append, turns: createTurns(), takeIn, maxFileBytes: settings.maxFileBytes }
   // What a process before this one could not tell any more.
   hooks.deliver()
-  return { default: createFilesService({ db, store, files, quotas, writeFile, locks, takeIn, links, settings, nowMs }, { serviceToken: token, personOf }) }
+  return { default: createFilesService({ db, store, files, quotas, writeFile, locks, takeIn, links, settings, nowMs }, tus, { serviceToken: token, personOf }) }
 }
 
 /** Whoever asks for data finds the schema there. */

@@ -1,7 +1,10 @@
 /** The tables. */
 import type { Migration } from '@bramble/runtime/service/database'
 
-/** Times are milliseconds since 1970; `metadata` and `tags` are JSON. A file in the trash has a `deleted_at`. */
+/**
+ * Times are milliseconds since 1970; `metadata` and `tags` are JSON. A file in the trash has a `deleted_at`. `received` bytes of an
+ * upload are synced; its `hash` is there before its part is renamed to it, its `file_id` when it is a file. `header` is Upload-Metadata as it came.
+ */
 export const migrations: readonly Migration[] = [{
   id: '0001-files',
   sql: `
@@ -20,9 +23,8 @@ export const migrations: readonly Migration[] = [{
     CREATE INDEX versions_by_hash ON versions (hash);
     CREATE INDEX versions_by_thumbnail ON versions (thumbnail_hash) WHERE thumbnail_hash IS NOT NULL;
     CREATE TABLE uploads (
-      id TEXT PRIMARY KEY, owner TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL, parts TEXT NOT NULL, fingerprint TEXT NOT NULL,
-      length INTEGER, received INTEGER NOT NULL, content_type TEXT NOT NULL, metadata TEXT NOT NULL, tags TEXT NOT NULL,
-      created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, file_id TEXT
+      id TEXT PRIMARY KEY, owner TEXT NOT NULL, path TEXT NOT NULL, kind TEXT NOT NULL, parts TEXT NOT NULL, header TEXT NOT NULL,
+      length INTEGER, received INTEGER NOT NULL, hash TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, file_id TEXT
     ) WITHOUT ROWID;
     CREATE INDEX uploads_by_owner ON uploads (owner);
     CREATE INDEX uploads_by_end ON uploads (expires_at);
