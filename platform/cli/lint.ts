@@ -11,6 +11,8 @@ import type { StackFunction } from '../stack/parse-stack.ts'
 import { readStack, type StackFile } from '../stack/read-stack.ts'
 import { createCommand, takeArguments, type Io } from './command.ts'
 import { projectRoot } from './project.ts'
+import { checkPublicImages } from './public-images.ts'
+import { registryOptions } from './registry-access.ts'
 import { chosenFunctions, stackOptions } from './target.ts'
 import { paint, print, tell } from './terminal.ts'
 
@@ -24,6 +26,8 @@ export const lint = createCommand({
   options: {
     ...stackOptions,
     target: { type: 'string', value: 'PLATFORM', meaning: `where it is to be deployed: ${targets.join(' or ')} (${targets[0]})` },
+    'ask-registries': { type: 'boolean', meaning: 'ask for each image without a password: Community Edition takes public ones alone' },
+    'insecure-registry': registryOptions['insecure-registry'],
     json: { type: 'boolean', meaning: 'the findings as JSON' },
   },
   async run({ options, args, io }) {
@@ -33,7 +37,8 @@ export const lint = createCommand({
     const stack = await readStack({ cwd: io.cwd, file: options.yaml, variables: options.envsubst === false ? undefined : io.env })
     const functions = chosenFunctions(stack, options, [])
     const { bodies, findings } = await deploymentsOf(stack, functions)
-    const found = [...findings, ...target === 'openfaas-ce' ? [...bodies.flatMap(checkForAny), ...checkForOpenfaas(bodies)] : bodies.flatMap(checkForBramble)]
+    const asked = options['ask-registries'] ? await checkPublicImages(bodies, options['insecure-registry']) : []
+    const found = [...findings, ...target === 'openfaas-ce' ? [...bodies.flatMap(checkForAny), ...checkForOpenfaas(bodies)] : bodies.flatMap(checkForBramble), ...asked]
       .map((one) => ({ place: placeOf(stack, one), ...one })).toSorted((a, b) => lineOf(a.place) - lineOf(b.place))
     const errors = found.filter(({ level }) => level === 'error').length
     if (options.json) print(io, JSON.stringify({ file: stack.path, target, warnings: stack.warnings, findings: found }, undefined, 2))
