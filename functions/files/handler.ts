@@ -2,6 +2,7 @@
 import { type ListenerHandler, log, secret } from '@bramble/runtime'
 import { createDataClient } from '@bramble/runtime/service/data-client'
 import type { Database } from '@bramble/runtime/service/database'
+import { addMetrics } from '@bramble/runtime/service/metrics'
 import { serviceToken } from '@bramble/runtime/service/token'
 import { createFiles } from './catalog/files.ts'
 import { migrations } from './catalog/schema.ts'
@@ -9,10 +10,12 @@ import { createQuotas } from './catalog/usage.ts'
 import { createWriteFile, type WriteFile } from './catalog/write-file.ts'
 import { createLinks } from './content/links.ts'
 import { createTakeIn } from './content/take-in.ts'
+import { filesMetrics } from './files-metrics.ts'
 import { createFilesService } from './files-service.ts'
 import { createHooks } from './hooks.ts'
 import { createAccessTokens } from './http/access-token.ts'
 import { createJwks } from './http/jwks.ts'
+import { createScrub } from './scrub.ts'
 import { readSettings } from './settings.ts'
 import { createFolderStore } from './storage/folder-store.ts'
 import { createHashLocks } from './storage/hash-locks.ts'
@@ -20,6 +23,9 @@ import { nodeDisk } from './storage/node-disk.ts'
 import { createAppend } from './tus/append.ts'
 import { createTurns } from './tus/turns.ts'
 import { createUploads } from './tus/upload-rows.ts'
+import { createUpkeep } from './upkeep.ts'
+
+const UPKEEP_MS = 600_000
 
 /** The promise of a module, as the runtime takes it: health answers while the folder is looked at. */
 export default start()
@@ -34,11 +40,14 @@ async function start(): Promise<{ readonly default: ListenerHandler }> {
   const quotas = createQuotas({ db, defaultQuotaBytes: settings.quotaBytes })
   const hooks = createHooks({ db, gatewayUrl: settings.gatewayUrl, token, functionName: settings.thumbnailFunction, log, nowMs })
   const catalog = createWriteFile({ db, quotas, defaultQuotaBytes: settings.quotaBytes, maxVersions: settings.maxVersions, hookOf: hooks.bodyOf, nowMs })
+  const transfers = { storedFiles: 0, storedBytes: 0 }
   const writeFile: WriteFile = {
     check: catalog.check,
     async write(write) {
       const written = await catalog.write(write)
       hooks.deliver()
+      transfers.storedFiles++
+      transfers.storedBytes += write.sizeBytes
       return written
     },
   }
@@ -50,9 +59,22 @@ async function start(): Promise<{ readonly default: ListenerHandler }> {
   const uploads = createUploads({ db, quotas, defaultQuotaBytes: settings.quotaBytes, lifeMs: settings.uploadMs, nowMs })
   const append = createAppend({ store, uploads, quotas, takeIn, writeFile, locks })
   const tus = { uploads, append, turns: createTurns(), takeIn, maxFileBytes: settings.maxFileBytes }
+  const upkeep = createUpkeep({ db, store, locks, isLive: takeIn.isLive, trashMs: settings.trashMs, orphanMs: settings.orphanMs, log, nowMs })
+  const scrub = createScrub({ db, store, everyMs: settings.scrubEveryMs, bytesPerSecond: settings.scrubBytesPerSecond, log, nowMs })
+  let freeBytes = 0
+  const look = async (): Promise<void> => {
+    if (store.whyNotDurable() === undefined) freeBytes = await store.freeBytes()
+    await upkeep.round()
+    await scrub.startWhenDue()
+  }
+  const lookAgain = (): void => { look().catch((error: unknown) => log.warn('nothing could be tidied up', { error })) }
+  addMetrics(() => filesMetrics({ transfers, hooks, scrub, freeBytes }))
   // What a process before this one could not tell any more.
   hooks.deliver()
-  return { default: createFilesService({ db, store, files, quotas, writeFile, locks, takeIn, links, settings, nowMs }, tus, { serviceToken: token, personOf }) }
+  lookAgain()
+  setInterval(lookAgain, UPKEEP_MS)
+  const deps = { db, store, files, quotas, writeFile, locks, takeIn, links, settings, nowMs }
+  return { default: createFilesService(deps, tus, { scrub, upkeep }, { serviceToken: token, personOf }) }
 }
 
 /** Whoever asks for data finds the schema there. */

@@ -34,9 +34,12 @@ export type TakeIn = {
   finish(part: Part, write: Write): Promise<Written>
   /** Throws 413 or 507 when so many bytes cannot be taken. */
   checkRoom(bytes: number): Promise<void>
+  /** Whether `take` is writing this part. */
+  isLive(part: string): boolean
 }
 
 export function createTakeIn({ store, quotas, writeFile, locks, maxFileBytes, minFreeBytes }: TakeInDeps): TakeIn {
+  const live = new Set<string>()
   const tooLarge = (): Problem => new Problem(413, 'too_large', `a file has at most ${maxFileBytes} bytes here (max_file_size)`)
   const checkRoom = async (bytes: number): Promise<void> => {
     if (bytes > maxFileBytes) throw tooLarge()
@@ -62,6 +65,7 @@ export function createTakeIn({ store, quotas, writeFile, locks, maxFileBytes, mi
     await writeFile.check(incoming)
     const meter = await quotas.measure(incoming.owner, incoming.announcedBytes)
     const id = `put-${randomUUID()}`
+    live.add(id)
     try {
       const part = await store.openPart(id, 0)
       const sha256 = createHash('sha256')
@@ -96,12 +100,14 @@ export function createTakeIn({ store, quotas, writeFile, locks, maxFileBytes, mi
       await store.removePart(id).catch(() => undefined)
       throw error
     } finally {
+      live.delete(id)
       meter.end()
     }
   }
 
   return {
     checkRoom,
+    isLive: (part) => live.has(part),
     take: (incoming) => asProblem(take(incoming)),
     finish: (part, write) => asProblem(finish(part, write)),
   }
