@@ -16,6 +16,7 @@ import { createLead } from './lead.ts'
 import { systemClock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'
 import { createParts } from './lib/parts.ts'
+import { expose, type Snapshot } from './metrics/exposition.ts'
 import { createMetricsServer } from './metrics/server.ts'
 import { ensureFolder, nodeFiles } from './lib/files.ts'
 import { createLocalProvider } from './provider/local/provider.ts'
@@ -76,7 +77,9 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
   const { host, port } = config
   const gatewayLog = log.child({ part: 'gateway' })
   const limits = limitsOf(config)
+  const snapshot = (): Snapshot => ({ ...gateway.snapshot(), queues: asynchronous.series() })
   const shared = {
+    metrics: () => expose(snapshot()),
     provider, waker: wake, alert: createAlert({ provider }), credentials, host, port, version, log: gatewayLog,
     schedules: { list: cron.list, check: planJobs }, asyncCalls: asynchronous.calls, queue: asynchronous.admin,
   }
@@ -88,7 +91,7 @@ async function createPlatform(env: NodeJS.ProcessEnv, config: Config, version: V
     : createControl({ ...shared, folder, readTimeoutMs: limits.readTimeoutMs, shutdownTimeoutMs: limits.shutdownTimeoutMs })
   const gateway: Gateway = control ?? createGateway({ ...shared, limits })
   const metrics = createMetricsServer({
-    host: config.host, port: config.metrics_port, snapshot: () => ({ ...gateway.snapshot(), queues: asynchronous.series() }), isReady: gateway.isReady,
+    host: config.host, port: config.metrics_port, snapshot, isReady: gateway.isReady,
   })
   parts.add('metrics', metrics)
   if (control !== undefined) parts.add('lead', createLead({ path: join(folder, 'leader'), signal, log: gatewayLog }))

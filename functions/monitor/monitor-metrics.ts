@@ -16,6 +16,30 @@ export function logMetrics(store: LogStoreStats, collector: CollectorStats | und
   ]
 }
 
+export type MetricFacts = {
+  readonly metrics: { readonly diskBytes: number; readonly writes: number }
+  readonly scraper: { readonly series: number; readonly dropped: number; readonly failures: number; readonly seconds: number }
+  readonly watch: { readonly firing: number; readonly waiting: number; readonly sent: number; readonly failed: number }
+  readonly remote: { readonly sent: number; readonly dropped: number; readonly waiting: number } | undefined
+}
+
+export function metricMetrics({ metrics, scraper, watch, remote }: MetricFacts): readonly Metric[] {
+  return [
+    gauge('metric_disk_bytes', 'Bytes of samples on the disk.', metrics.diskBytes),
+    gauge('series', 'Series of the last moment.', scraper.series),
+    gauge('scrape_seconds', 'How long the last round took.', scraper.seconds),
+    counter('series_dropped', 'Samples beyond max_series.', [{ value: scraper.dropped }]),
+    counter('scrape_failures', 'Targets that did not answer.', [{ value: scraper.failures }]),
+    gauge('alerts_firing', 'Alerts that fire.', watch.firing),
+    gauge('messages_waiting', 'Messages that are not delivered yet.', watch.waiting),
+    counter('messages', 'Messages, by outcome.', [{ labels: { result: 'sent' }, value: watch.sent }, { labels: { result: 'failed' }, value: watch.failed }]),
+    ...remote === undefined ? [] : [
+      gauge('remote_write_waiting', 'Moments that are not sent yet.', remote.waiting),
+      counter('remote_write_samples', 'Samples, by outcome.', [{ labels: { result: 'sent' }, value: remote.sent }, { labels: { result: 'dropped' }, value: remote.dropped }]),
+    ],
+  ]
+}
+
 export function counter(what: string, help: string, samples: readonly Sample[]): Metric {
   return { name: `bramble_monitor_${what}_total`, type: 'counter', help, samples }
 }

@@ -38,7 +38,7 @@ type Env = Readonly<Record<string, string | undefined>>
 export const DEFAULTS = {
   gateway_url: 'http://gateway.openfaas:8080', metrics_url: 'none', log_retention: '14d', max_log_size: '512Mi', metric_retention: '30d',
   max_metric_size: '256Mi', memory_size: '8Mi', sync_every: '10s', lines_per_second: '500', burst_lines: '5000', scrape_every: '15s',
-  max_series: '10000', max_push_size: '4Mi', query_time: '20s', node_name: 'none', remote_write_url: 'none', alert_webhook: 'none',
+  max_series: '10000', max_push_size: '4Mi', query_time: '20s', node_name: 'this-board', remote_write_url: 'none', alert_webhook: 'none',
   alert_mail_to: 'none', alert_group_wait: '30s', alert_repeat: '4h', smtp_host: 'none', smtp_port: '587', smtp_security: 'starttls',
   smtp_user: 'none', mail_from: 'Bramble <no-reply@bramble.local>',
 } as const

@@ -37,6 +37,8 @@ export type GatewayOptions = {
   readonly alert?: (alert: Alert) => Promise<void>
   /** Absent where no schedules are run. */
   readonly schedules?: Schedules
+  /** What `/system/metrics` shows of the platform itself. */
+  readonly metrics?: () => string
 }
 
 export type Gateway = Part & {
@@ -55,7 +57,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   let isReady = false
 
   const api = createApi({
-    provider, credentials, version, log, alert: options.alert, asyncCalls: options.asyncCalls, queue: options.queue, find: (name) => dataPath.table.find(name)?.ref, schedules: options.schedules,
+    provider, credentials, version, log, metrics: options.metrics, alert: options.alert, asyncCalls: options.asyncCalls, queue: options.queue, find: (name) => dataPath.table.find(name)?.ref, schedules: options.schedules,
     readTimeoutMs: limits.readTimeoutMs,
     isReady: () => isReady,
     invocationCount: (service) => {

@@ -21,6 +21,7 @@ import { streamLogs } from './system/logs.ts'
 import {
   createNamespace, deleteNamespace, getNamespace, listNamespaces, updateNamespace,
 } from './system/namespaces.ts'
+import { readMetrics } from './system/metrics.ts'
 import { listDead, listQueues, redrive, removeDead, type QueueAdmin } from './system/queue.ts'
 import { scaleFunction } from './system/scale.ts'
 import { createSecret, deleteSecret, listSecrets, updateSecret } from './system/secrets.ts'
@@ -40,6 +41,8 @@ export type ApiOptions = {
   /** Absent where nothing is queued: `/async-function` is 404 then. */
   readonly asyncCalls: AsyncCalls | undefined
   readonly queue: QueueAdmin | undefined
+  /** The platform's own metrics, as text. Absent: there is no such route. */
+  readonly metrics?: (() => string) | undefined
   /** By `NAME` or `NAME.NAMESPACE`. */
   readonly find: (name: string) => FunctionRef | undefined
   readonly log: Log
@@ -96,6 +99,7 @@ export function createApi(deps: ApiOptions): Api {
   app.put('/system/namespace/:name', updateNamespace(provider))
   app.delete('/system/namespace/:name', deleteNamespace(provider))
   app.get('/system/logs', streamLogs(provider))
+  if (deps.metrics) app.get('/system/metrics', readMetrics(provider, deps.metrics))
   app.get('/system/info', getInfo(provider.info, deps.version))
 
   app.use((req) => { throw new BrambleError('NOT_FOUND', `nothing is served at ${req.method} ${req.path}`) })

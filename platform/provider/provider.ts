@@ -11,6 +11,8 @@ export type Endpoint = {
   readonly instance: string
   readonly host: string
   readonly port: number
+  /** Where it shows its own metrics; absent where that is always the same port. */
+  readonly metricsPort?: number
 }
 
 /** All the data path needs to know of a function. A plain message. */
@@ -31,6 +33,18 @@ export type ProviderInfo = {
   /** `bramble-local`, `bramble-kubernetes`. */
   readonly name: string
   readonly orchestration: string
+}
+
+/** What a machine has and uses, as far as it says it. */
+export type NodeUsage = {
+  readonly name: string
+  readonly isUp: boolean
+  readonly cpuCores?: number | undefined
+  readonly cpuUsedCores?: number | undefined
+  readonly memoryTotalBytes?: number | undefined
+  readonly memoryAvailableBytes?: number | undefined
+  readonly diskTotalBytes?: number | undefined
+  readonly diskAvailableBytes?: number | undefined
 }
 
 export type Provider = Part & {
@@ -70,6 +84,11 @@ export type Provider = Part & {
    * `NOT_FOUND` before the first line when there is no such function.
    */
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogMessage>
+
+  /** Where the replicas that take calls now show their own metrics, `/metrics`. `undefined` when there is no such function. */
+  metricsOf?(ref: FunctionRef): readonly Endpoint[] | undefined
+  /** The machines that it runs on; absent where it knows of one only. Never rejects. */
+  nodes?(): Promise<readonly NodeUsage[]>
 
   readonly secrets: {
     /** Names only, sorted; never values. `NOT_FOUND` for an unknown namespace. */

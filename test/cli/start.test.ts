@@ -49,6 +49,16 @@ test('start makes a secret of which the function says that any text will do, onc
   assert.equal(values[0], values[1])
 })
 
+test('start gives a function that asks for it the user and password of the gateway', async () => {
+  await using platform = await startPlatform({
+    'stack.yml': stackOf({ hello: 'secrets: [login]\nannotations: {bramble/gateway-login-secret: login}' }),
+    'hello/handler.ts': 'export default (_event, context) => context.secret("login")\n',
+  })
+  assert.match(platform.stderr(), /^secret login: made, the user and password of this gateway, for hello$/m)
+  const login = await (await fetch(`${platform.url}/function/hello`)).text()
+  assert.equal(`${login}\n`, `admin:${await platform.at.read('.bramble/basic-auth-password')}`)
+})
+
 test('a port that is taken is one line', async () => {
   await using at = await createWorkplace(files)
   const server = createServer().listen(0, '127.0.0.1')

@@ -53,6 +53,13 @@ test('a call is followed by its id through the logs of a function, over kills of
     const one = await ask(platform, `/v1/calls/${told[0]}`)
     assert.deepEqual(one?.['functions'], ['values'])
 
+    const ready = async (query: string): Promise<boolean> => {
+      const answer = await ask(platform, `/api/v1/query?query=${encodeURIComponent(query)}`)
+      return JSON.stringify(answer?.['data'] ?? '').includes('"value"')
+    }
+    await eventually('the metrics of a replica are there', () => ready('http_requests_total{function_name="values.openfaas-fn",code="200"} >= 1'))
+    await eventually('those of the gateway too', () => ready('gateway_function_invocation_total{function_name="values.openfaas-fn"}'))
+
     for (const { pid } of platform.replicas('monitor')) process.kill(pid, 'SIGKILL')
     for (let i = 0; i < 5; i++) await call()
     await allSeen()

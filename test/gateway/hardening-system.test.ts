@@ -54,7 +54,7 @@ cases('without credentials nothing is said or done', [...paths].filter((path) =>
 test('with credentials the same paths answer', async () => {
   await using world = await openEmbedded()
   await using raw = await startRawGateway({
-    more: { schedules: { list: () => [], check: planJobs }, queue: { dead: world.queue.dead, counts: () => [] } },
+    more: { metrics: () => '', schedules: { list: () => [], check: planJobs }, queue: { dead: world.queue.dead, counts: () => [] } },
   })
   for (const { method, path } of routes.filter(({ method }) => method === 'GET')) {
     await using wire = await openWire(raw.port)

@@ -14,6 +14,8 @@ import { createRate } from './rate.ts'
 export type LogCollector = {
   start(): void
   stop(): Promise<void>
+  /** `NAME.NAMESPACE` of those that are followed. */
+  functions(): readonly string[]
   stats(): CollectorStats
 }
 
@@ -186,6 +188,7 @@ export function createLogCollector({ platform, store, log, nowMs, linesPerSecond
       readers.clear()
       await Promise.all(running)
     },
+    functions: () => [...readers.keys()],
     stats: () => ({ following: readers.size, collected, dropped, trouble }),
   }
 }

@@ -29,7 +29,7 @@ export function createControl(options: ControlOptions): Control {
   const path = join(folder, REQUESTS_SOCKET)
   const hub = createHub({ provider, waker: options.waker, servedBy: `bramble/${version.release}`, folder, log })
   const api = createApi({
-    provider, credentials, version, log, alert: options.alert, asyncCalls: options.asyncCalls, queue: options.queue, find: hub.find, schedules: options.schedules,
+    provider, credentials, version, log, metrics: options.metrics, alert: options.alert, asyncCalls: options.asyncCalls, queue: options.queue, find: hub.find, schedules: options.schedules,
     readTimeoutMs: options.readTimeoutMs,
     isReady: () => server !== undefined,
     invocationCount: (service) => hub.numbers.finished(service),

@@ -14,6 +14,7 @@ import { createFunctionObjects } from './functions-crd.ts'
 import { keepCredentials, type Credentials } from './keep-credentials.ts'
 import { createLogs } from './logs.ts'
 import { createNamespaces, prepareNamespace } from './namespaces.ts'
+import { createNodes } from './nodes.ts'
 import type { Gateway } from './pod-template.ts'
 import { createProber } from './probe.ts'
 import { createRotation } from './rotation.ts'
@@ -100,6 +101,8 @@ export function createKubernetesProvider(deps: KubernetesProviderDeps): Provider
     scale: functions.scale,
     remove: functions.remove,
     logs: logs.read,
+    metricsOf: rotation.metricsOf,
+    nodes: createNodes({ client, log }),
     secrets: { list: secrets.list, create: secrets.create, update: secrets.update, remove: secrets.remove },
     namespaces,
   }

@@ -8,7 +8,7 @@ import { serviceName } from '../../openfaas/names.ts'
 import type { FunctionRef } from '../../openfaas/types.ts'
 import type { Endpoint, Route, RouteChange } from '../provider.ts'
 import type { Cluster } from './cluster.ts'
-import { FUNCTION_PORT } from './names.ts'
+import { FUNCTION_PORT, METRICS_PORT } from './names.ts'
 import type { PodView } from './objects.ts'
 import type { Prober } from './probe.ts'
 import { chooseRoute, instanceOf, isCandidate, isWorthAsking } from './routes.ts'
@@ -19,6 +19,8 @@ export type Rotation = {
   isServing(pod: PodView): boolean
   shownRevision(ref: FunctionRef): string | undefined
   watch(listener: (change: RouteChange) => void): () => void
+  /** Where the replicas of a function that take calls show their own metrics. */
+  metricsOf(ref: FunctionRef): readonly Endpoint[] | undefined
   /** All questions end; nothing is told any more. */
   stop(): void
 }
@@ -141,6 +143,7 @@ export function createRotation({ cluster, prober, log }: { cluster: () => Cluste
     },
     isServing: (pod) => lives.get(serviceName({ name: pod.functionName, namespace: pod.namespace }))?.get(pod.uid)?.isServing ?? false,
     shownRevision: (ref) => shown.get(serviceName(ref))?.revision,
+    metricsOf: (ref) => shown.get(serviceName(ref))?.route.endpoints.map((endpoint) => ({ ...endpoint, port: METRICS_PORT })),
     watch(listener) {
       listeners.add(listener)
       for (const { route } of shown.values()) tell(listener, { ref: route.ref, route })

@@ -5,7 +5,7 @@ import { readScaleLabels } from '../../openfaas/labels.ts'
 import { serviceName } from '../../openfaas/names.ts'
 import type { FunctionRef, LogMessage, LogQuery } from '../../openfaas/types.ts'
 import { checkVolume } from '../../openfaas/volume.ts'
-import type { Provider, Route, RouteChange } from '../provider.ts'
+import type { Endpoint, Provider, Route, RouteChange } from '../provider.ts'
 import type { Bundles } from './bundles.ts'
 import { checkReplicas, checkSpec } from './check-spec.ts'
 import { ignoredVariables, isTemplateProcess, TEMPLATE_ENTRY } from './command.ts'
@@ -20,6 +20,8 @@ import { functionKeyOf, type FunctionRecord } from './store.ts'
 import type { Users } from './users.ts'
 
 export type Functions = Pick<Provider, 'watch' | 'drained' | 'apply' | 'list' | 'get' | 'scale' | 'remove' | 'logs'> & {
+  metricsOf(ref: FunctionRef): readonly Endpoint[] | undefined
+
   /** Reads what there was; its replicas start. */
   load(bundles: ReadonlySet<string>, removedNamespaces: readonly string[]): Promise<void>
   /** All processes end. */
@@ -252,6 +254,8 @@ export function createFunctions(deps: FunctionsDeps): Functions {
     },
 
     remove: (ref) => alone(ref, () => erase(find(ref))),
+
+    metricsOf: (ref) => all.get(serviceName(ref))?.route().endpoints.map(({ metricsPort = 0, ...endpoint }) => ({ ...endpoint, port: metricsPort })),
 
     async *logs(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogMessage> {
       yield* find(query).read(query, signal)

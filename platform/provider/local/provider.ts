@@ -146,6 +146,7 @@ export function createLocalProvider(deps: LocalProviderDeps): Provider {
     scale: functions.scale,
     remove: functions.remove,
     logs: functions.logs,
+    metricsOf: functions.metricsOf,
     secrets: { list: secrets.list, create: secrets.create, update: secrets.update, remove: secrets.remove },
     namespaces: {
       list: namespaces.list, get: namespaces.get, create: namespaces.create, update: namespaces.update, remove: namespaces.remove,

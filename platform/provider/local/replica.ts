@@ -84,6 +84,7 @@ export function startReplica(workshop: Workshop, request: ReplicaRequest, events
   let child: ChildProcess | undefined
   let spawnedAtMs: number | undefined
   let endpoint: Endpoint | undefined
+  let ownMetricsPort = 0
   let reason = ''
   let isEnding = false
   let killTimer: NodeJS.Timeout | undefined
@@ -121,6 +122,7 @@ export function startReplica(workshop: Workshop, request: ReplicaRequest, events
       ...(user === undefined ? {} : { uid: user, gid: user }),
     })
     child = started
+    ownMetricsPort = metricsPort
     spawnedAtMs = nowMs()
     const closed = new Promise<void>((resolve) => started.once('close', resolve))
     for (const stream of [started.stdout, started.stderr]) {
@@ -165,7 +167,7 @@ export function startReplica(workshop: Workshop, request: ReplicaRequest, events
         if (why === undefined) break
         await pause(Math.min(settings.probeMaxMs, Math.max(settings.probeFirstMs, (nowMs() - begunMs) / PROBES_PER_AGE)))
       }
-      endpoint = { instance, host: '127.0.0.1', port }
+      endpoint = { instance, host: '127.0.0.1', port, metricsPort: ownMetricsPort }
       leaveSlot()
       if (!isEnding) events.onReady()
       const silenceMs = silenceMsOf(spec, settings)

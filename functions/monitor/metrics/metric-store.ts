@@ -1,0 +1,165 @@
+/** Samples over time: moments in a journal, each of them what has changed since the one before. Without a folder, the last ones in memory. */
+import { createJournal, type Codec, type JournalLimits } from '../storage/journal.ts'
+import { createReader, createWriter } from '../storage/varint.ts'
+import type { Sample } from './series.ts'
+import { applyTick, createTickEncoder, emptyState, isFirstTick, timeOfTick } from './ticks.ts'
+
+export type SeriesPoints = { readonly key: string; readonly times: number[]; readonly values: number[] }
+
+export type MetricStore = {
+  open(): Promise<void>
+  /** All samples of a moment. One moment after the other. */
+  append(timeMs: number, samples: readonly Sample[]): Promise<void>
+  /** The points in [fromMs, toMs] of the series that `isWanted`; throws `TooManyPoints`. */
+  select(isWanted: (key: string) => boolean, fromMs: number, toMs: number, signal: AbortSignal): Promise<readonly SeriesPoints[]>
+  /** The samples of the last moment. */
+  last(): { readonly timeMs: number; readonly samples: readonly Sample[] }
+  stats(): { readonly diskBytes: number; readonly blocks: number; readonly writes: number; readonly damaged: number }
+  close(): Promise<void>
+}
+
+export class TooManyPoints extends Error {
+  constructor() {
+    super(`more than ${MAX_POINTS} points would have to be looked at`)
+    this.name = 'TooManyPoints'
+  }
+}
+
+export type MetricStoreDeps = {
+  /** Empty: in memory. */
+  readonly folder: string
+  readonly limits: JournalLimits
+  readonly memoryBytes: number
+  readonly nowMs: () => number
+  readonly onTrouble: (error: unknown) => void
+}
+
+/** Sixteen bytes each, and more while they are computed with. */
+const MAX_POINTS = 2_000_000
+
+type Meta = { readonly fromMs: number; readonly toMs: number }
+/** Moments that hang together; the first says everything. */
+type Chain = { readonly fromMs: number; readonly toMs: number; readonly read: () => Promise<readonly Buffer[]> }
+
+export function createMetricStore({ folder, limits, memoryBytes, nowMs, onTrouble }: MetricStoreDeps): MetricStore {
+  const journal = folder === '' ? undefined : createJournal({ folder, codec, limits, nowMs, onTrouble })
+  const encoder = createTickEncoder()
+  const memory: Buffer[][] = []
+  let last: { timeMs: number; samples: readonly Sample[] } = { timeMs: 0, samples: [] }
+
+  const appendToMemory = (timeMs: number, samples: readonly Sample[]): void => {
+    const chain = memory.at(-1)
+    const isFirst = chain === undefined || chain.length >= MEMORY_CHAIN
+    const tick = encoder.encode(timeMs, samples, isFirst)
+    if (isFirst) memory.push([tick])
+    else chain.push(tick)
+    while (memory.length > 1 && memory.flat().reduce((sum, { length }) => sum + length, 0) > memoryBytes) memory.shift()
+  }
+  const chains = (): readonly Chain[] => {
+    if (journal === undefined) return memory.map(chainOf)
+    return [
+      ...journal.blocks().map((block): Chain => ({ ...block.head.meta, read: async () => ticksIn(await journal.readBody(block)) })),
+      ...journal.batches().filter(({ items }) => items.length > 0).map(({ items }) => chainOf(items)),
+    ]
+  }
+
+  return {
+    async open() {
+      await journal?.open()
+      const newest = chains().at(-1)
+      if (newest === undefined) return
+      const state = emptyState()
+      for (const tick of inChain(await newest.read())) applyTick(state, tick)
+      last = { timeMs: state.timeMs, samples: state.keys.flatMap((key, i) => state.present[i] ? [{ key, value: state.values[i] ?? 0 }] : []) }
+    },
+    async append(timeMs, samples) {
+      if (journal === undefined) appendToMemory(timeMs, samples)
+      else {
+        const isFirst = (journal.batches().at(-1)?.items.length ?? 0) === 0
+        const place = await journal.append([encoder.encode(timeMs, samples, isFirst)])
+        // A new tail was begun in between: without a beginning its chain could not be read.
+        if (place !== 'known' && place.first === 0 && !isFirst) await journal.append([encoder.encode(timeMs, samples, true)])
+      }
+      last = { timeMs, samples }
+    },
+    async select(isWanted, fromMs, toMs, signal) {
+      const found = new Map<string, SeriesPoints>()
+      let points = 0
+      for (const chain of chains().filter((one) => one.toMs >= fromMs && one.fromMs <= toMs)) {
+        signal.throwIfAborted()
+        const state = emptyState()
+        const wanted: { readonly id: number; readonly series: SeriesPoints }[] = []
+        let looked = 0
+        for (const tick of inChain(await chain.read())) {
+          applyTick(state, tick)
+          for (; looked < state.keys.length; looked++) {
+            const key = state.keys[looked] ?? ''
+            if (!isWanted(key)) continue
+            const series = found.get(key) ?? { key, times: [], values: [] }
+            found.set(key, series)
+            wanted.push({ id: looked, series })
+          }
+          if (state.timeMs < fromMs || state.timeMs > toMs) continue
+          for (const { id, series } of wanted) {
+            if (!state.present[id]) continue
+            series.times.push(state.timeMs)
+            series.values.push(state.values[id] ?? 0)
+            points++
+          }
+          if (points > MAX_POINTS) throw new TooManyPoints()
+        }
+      }
+      return [...found.values()].filter(({ times }) => times.length > 0)
+    },
+    last: () => last,
+    stats: () => journal?.stats() ?? { diskBytes: 0, blocks: 0, writes: 0, damaged: 0 },
+    close: async () => { await journal?.close() },
+  }
+}
+
+/** Moments in a chain of memory: an hour's. */
+const MEMORY_CHAIN = 240
+
+function chainOf(items: readonly Buffer[]): Chain {
+  const copy = [...items]
+  const [first, newest] = [copy[0], copy.at(-1)]
+  return { fromMs: first ? timeOfTick(first) : 0, toMs: newest ? timeOfTick(newest) : 0, read: async () => copy }
+}
+
+/** From the first beginning on. */
+function inChain(ticks: readonly Buffer[]): readonly Buffer[] {
+  return ticks.slice(Math.max(0, ticks.findIndex(isFirstTick)))
+}
+
+function ticksIn(body: Buffer | undefined): readonly Buffer[] {
+  if (body === undefined) return []
+  const reader = createReader(body)
+  const ticks: Buffer[] = []
+  while (!reader.isAtEnd()) ticks.push(reader.bytes(reader.uint()))
+  return ticks
+}
+
+const codec: Codec<Buffer, Meta> = {
+  toRecord: joined,
+  fromRecord: (record) => ticksIn(record).map((tick) => Buffer.from(tick)),
+  seal(items) {
+    const times = items.map(timeOfTick)
+    return { meta: { fromMs: Math.min(...times), toMs: Math.max(...times) }, index: Buffer.alloc(0), body: joined(items) }
+  },
+  parseMeta(value) {
+    if (typeof value === 'object' && value !== null && 'fromMs' in value && 'toMs' in value) {
+      const { fromMs, toMs } = value
+      if (typeof fromMs === 'number' && typeof toMs === 'number') return { fromMs, toMs }
+    }
+    throw new Error('this is no head of a block of samples')
+  },
+}
+
+function joined(ticks: readonly Buffer[]): Buffer {
+  const writer = createWriter()
+  for (const tick of ticks) {
+    writer.uint(tick.length)
+    writer.bytes(tick)
+  }
+  return Buffer.from(writer.finish())
+}
