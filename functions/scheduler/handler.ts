@@ -26,17 +26,12 @@ if (problems.length > 0) throw new Error(problems.join('; '))
 
 const token = serviceToken()
 const key = optionalKey()
-const data = createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations })
-/** Whoever asks for data finds the schema there. */
-const db: Database = {
-  prepare: data.prepare,
-  query: async (sql, parameters) => { await data.prepare(); return data.query(sql, parameters) },
-  execute: async (statements) => { await data.prepare(); return data.execute(statements) },
-}
+/** Callers of the API wait for each other; the worker, whose lease must not end meanwhile, has connections of its own. */
+const [db, workerDb] = [connect(), connect()]
 const allowList = createAllowList(settings)
 const counts = createWorkerCounts()
 const worker = createWorker({
-  db, counts, log, owner: newId(), leaseMs: settings.leaseMs, lookEveryMs: settings.lookEveryMs, maxRunning: settings.maxRunning,
+  db: workerDb, counts, log, owner: newId(), leaseMs: settings.leaseMs, lookEveryMs: settings.lookEveryMs, maxRunning: settings.maxRunning,
   attempts: { callTarget: createCallTarget({ gatewayUrl: settings.gatewayUrl, allowList, serviceToken: token }), webhookKey: key },
 })
 addMetrics(() => schedulerMetrics(counts, worker.running()))
@@ -49,7 +44,17 @@ process.once('SIGTERM', () => {
   void worker.stop(STOP_GRACE_MS)
 })
 
-export default createSchedulerService({ db, allowList, worker, settings, hasWebhookKey: key !== undefined, ready: data.prepare }, token) satisfies ListenerHandler
+export default createSchedulerService({ db, allowList, worker, settings, hasWebhookKey: key !== undefined, ready: db.prepare }, token) satisfies ListenerHandler
+
+/** Whoever asks for data finds the schema there. */
+function connect(): Database {
+  const data = createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations })
+  return {
+    prepare: data.prepare,
+    query: async (sql, parameters) => { await data.prepare(); return data.query(sql, parameters) },
+    execute: async (statements) => { await data.prepare(); return data.execute(statements) },
+  }
+}
 
 /** Without it nobody can be told of completions. */
 function optionalKey(): Buffer | undefined {

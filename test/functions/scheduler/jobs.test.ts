@@ -3,7 +3,8 @@ import * as assert from 'node:assert/strict'
 import { cases, eventually, test } from '../../kit.ts'
 import { listIn, recordIn, stageForFile, type Stage } from './stage.ts'
 
-const { on, end } = stageForFile()
+const JOBS = 150
+const { on, end } = stageForFile({ lease: '60s' })
 
 test('a job that is run now calls its function once, and its history says so', async () => {
   const stage = await on()
@@ -245,6 +246,23 @@ test('a text with a content type of its own goes as it is', async () => {
   await stage.run(id, 'succeeded')
   const [call] = stage.target.to('/text')
   assert.deepEqual([call?.body, call?.headers['content-type']], ['a=1&b=2', 'application/x-www-form-urlencoded'])
+})
+
+test('of many jobs on several replicas each is called once', async () => {
+  const stage = await on()
+  const [second, third] = [await stage.startReplica(), await stage.startReplica()]
+  const replicas = [stage.first, second, third]
+  const ids = await Promise.all(Array.from({ length: JOBS }, async (_, i) => {
+    const reply = await stage.call('POST', `${replicas[i % replicas.length]?.url ?? ''}/v1/jobs`, { queue: 'many', target: stage.at('/many?wait=20') })
+    assert.equal(reply.status, 201, reply.text)
+    return reply.body['id']
+  }))
+  await eventually('all have run', async () => Number((await stage.rows("SELECT COUNT(*) FROM runs WHERE queue = 'many' AND state = 'succeeded'"))[0]?.[0]) === JOBS)
+  assert.deepEqual(stage.target.to('/many').map(({ job }) => job).sort(), ids.sort())
+  // No number is given twice.
+  assert.equal(new Set(stage.target.to('/many').map(({ fence }) => fence)).size, JOBS)
+  await second[Symbol.asyncDispose]()
+  await third[Symbol.asyncDispose]()
 })
 
 end()
