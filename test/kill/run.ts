@@ -7,6 +7,7 @@ import { authKills, type AuthKillsReport, authLineOf } from './auth-kills.ts'
 import { authKillsOnCluster } from './auth-on-cluster.ts'
 import { dataKills, type DataKillsReport } from './data-kills.ts'
 import { dataKillsOnCluster } from './data-on-cluster.ts'
+import { filesKills } from './files-kills.ts'
 import { schedulerKills, type SchedulerKillsReport } from './scheduler-kills.ts'
 
 type Kill = (rounds: number) => Promise<boolean>
@@ -19,6 +20,11 @@ const kills: Readonly<Record<string, Kill>> = {
   data: async (rounds) => isGood('data', await dataKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
   'data cluster': async (rounds) => isGood('data as a pod', await dataKillsOnCluster({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
   auth: async (rounds) => isAuthGood('auth', await authKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
+  async files(rounds) {
+    const { kills: killed, acknowledged, offsets, lost, damaged } = await filesKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })
+    print(`files: ${killed} kills, ${acknowledged} changes acknowledged and ${offsets} offsets told, ${lost} lost (goal 0), ${damaged} damaged (goal 0)`)
+    return lost + damaged === 0
+  },
   'auth cluster': async (rounds) => isAuthGood('auth as a pod', await authKillsOnCluster({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
   album: async (rounds) => isAlbumGood('album', await albumKills({ rounds, print })),
   scheduler: async (rounds) => isSchedulerGood(await schedulerKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
