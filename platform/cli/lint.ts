@@ -39,7 +39,7 @@ export const lint = createCommand({
     const { bodies, findings } = await deploymentsOf(stack, functions)
     const asked = options['ask-registries'] ? await checkPublicImages(bodies, options['insecure-registry']) : []
     const found = [...findings, ...target === 'openfaas-ce' ? [...bodies.flatMap(checkForAny), ...checkForOpenfaas(bodies)] : bodies.flatMap(checkForBramble), ...asked]
-      .map((one) => ({ place: placeOf(stack, one), ...one })).toSorted((a, b) => lineOf(a.place) - lineOf(b.place))
+      .map((one) => ({ place: placeOf(stack, one), ...one })).toSorted((a, b) => byPlace(a.place, b.place))
     const errors = found.filter(({ level }) => level === 'error').length
     if (options.json) print(io, JSON.stringify({ file: stack.path, target, warnings: stack.warnings, findings: found }, undefined, 2))
     else show(io, stack, found, `${functions.length} ${functions.length === 1 ? 'function' : 'functions'} for ${target}`)
@@ -96,8 +96,13 @@ function placeOf(stack: StackFile, { function: name, field }: Finding): string {
   return stack.placeOf(name === undefined ? field : ['functions', name, ...field])
 }
 
-function lineOf(place: string): number {
-  return Number(/:(\d+):\d+$/.exec(place)?.[1])
+function byPlace(a: string, b: string): number {
+  const [[lineA = 0, columnA = 0], [lineB = 0, columnB = 0]] = [positionOf(a), positionOf(b)]
+  return lineA - lineB || columnA - columnB
+}
+
+function positionOf(place: string): readonly number[] {
+  return place.split(':').slice(-2).map(Number)
 }
 
 /** The place is told once. */

@@ -46,6 +46,19 @@ test('for OpenFaaS errors make it 1, warnings alone do not', async () => {
   assert.equal((await at.bramble(['lint', '-f', 'bad.yml'])).code, 0, 'Bramble takes it')
 })
 
+test('what is wrong everywhere is told for OpenFaaS too, what is wrong on Bramble alone is not', async () => {
+  await using at = await createWorkplace({
+    'stack.yml': stackOf({ hello: 'labels: {com.openfaas.scale.mni: 1, com.openfaas.scale.min: x}\nannotations: {bramble/volum: /data}' }), 'hello/handler.ts': handler,
+  })
+  const { code, stdout } = await at.bramble(['lint', '--target', 'openfaas-ce'])
+  assert.equal(code, 1)
+  assert.deepEqual(stdout.trim().split('\n').map((line) => line.split(': ').slice(2, 4).join(': ')), [
+    'labels com.openfaas.scale.mni: nobody reads it',
+    'labels com.openfaas.scale.min: label com.openfaas.scale.min must be a whole number, not "x"',
+    'annotations bramble/volum: Community Edition ignores it',
+  ])
+})
+
 test('as JSON each finding has its level, place, function, field and message', async () => {
   await using at = await createWorkplace({ 'stack.yml': stackOf({ hello: 'labels: {com.openfaas.scale.type: rps}' }), 'hello/handler.ts': handler })
   const { code, stdout } = await at.bramble(['lint', '--target=openfaas-ce', '--json'])
