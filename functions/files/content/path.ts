@@ -1,6 +1,7 @@
 /** The path of a file: names with slashes between. One that could be mistaken for another, or for something else, is refused. */
 import { Problem } from '@bramble/runtime/service/problem'
 
+/** In characters of a call; in bytes of UTF-8 where it is kept. */
 export const MAX_PATH_LENGTH = 1024
 /** Of UTF-8, as file systems have it: what is downloaded can be kept under its name. */
 const MAX_NAME_BYTES = 255
@@ -14,7 +15,7 @@ const unseen = /[\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u
 export function checkPath(text: string, where = '/path'): string {
   if (!text.isWellFormed()) throw badName(where, 'is not Unicode: half of a character is missing')
   const path = text.normalize('NFC')
-  if (path.length > MAX_PATH_LENGTH) throw badName(where, `is longer than ${MAX_PATH_LENGTH} characters`)
+  if (Buffer.byteLength(path) > MAX_PATH_LENGTH) throw badName(where, `is longer than ${MAX_PATH_LENGTH} bytes`)
   const names = path.split('/')
   if (names.length > MAX_DEPTH) throw badName(where, `is more than ${MAX_DEPTH} folders deep`)
   for (const name of names) {

@@ -19,7 +19,10 @@ export const Metadata = z.record(z.string().min(1).max(MAX_TAG_LENGTH), z.string
 const Version = z.int().min(1)
 const Id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-"')
 const flag = z.boolean().default(false)
-const cursor = z.string().max(4000).optional().describe('`next_cursor` of the page before')
+/** It holds a path, or an id. */
+const MAX_CURSOR_LENGTH = 3000
+const MAX_ID_CURSOR_LENGTH = 200
+const cursor = z.string().max(MAX_CURSOR_LENGTH).optional().describe('`next_cursor` of the page before')
 const limit = z.int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE)
 const etag = z.string().max(MAX_HEADER_LENGTH).optional()
 
@@ -42,7 +45,7 @@ export const listQuery = z.strictObject({
   recursive: flag.describe('All that is below it, too'),
   tag: Tag.optional().describe('Only files that have it'),
 })
-export const pageQuery = z.strictObject({ owner, limit, cursor })
+export const pageQuery = z.strictObject({ owner, limit, cursor: cursor.unwrap().max(MAX_ID_CURSOR_LENGTH).optional() })
 
 export const ifMatch = z.object({ 'if-match': etag.describe('Only if it still has one of these ETags, else 412') })
 export const writeHeaders = ifMatch.extend({

@@ -2,21 +2,24 @@
 import * as z from 'zod'
 
 export const BYTES = 'application/offset+octet-stream'
-const MAX_HEADER_LENGTH = 8000
+/** Addresses of a hundred parts; all headers of a call have 16 KB. */
+const MAX_CONCAT_LENGTH = 8000
+const MAX_METADATA_LENGTH = 4000
+const MAX_SHORT_LENGTH = 200
 
 const version = { 'tus-resumable': z.string().max(20).optional().describe('`1.0.0`, or 412') }
-const text = z.string().max(MAX_HEADER_LENGTH).optional()
+const short = z.string().max(MAX_SHORT_LENGTH).optional()
 const size = z.int().min(0)
-const checksum = { 'upload-checksum': text.describe('`ALGORITHM BASE64` of these bytes; 460 when they are others') }
+const checksum = { 'upload-checksum': short.describe('`ALGORITHM BASE64` of these bytes; 460 when they are others') }
 
 export const readHeaders = z.object(version)
 export const createHeaders = z.object({
   ...version, ...checksum,
   'upload-length': size.optional(),
   'upload-defer-length': z.literal('1').optional().describe('The length comes with one of the PATCH calls'),
-  'upload-metadata': text.describe('`NAME BASE64,NAME BASE64`'),
-  'upload-concat': text.describe('`partial`, or `final;ADDRESS ADDRESS`'),
-  'content-type': text.describe(`\`${BYTES}\`, when the first bytes come with it`),
+  'upload-metadata': z.string().max(MAX_METADATA_LENGTH).optional().describe('`NAME BASE64,NAME BASE64`'),
+  'upload-concat': z.string().max(MAX_CONCAT_LENGTH).optional().describe('`partial`, or `final;ADDRESS ADDRESS`'),
+  'content-type': short.describe(`\`${BYTES}\`, when the first bytes come with it`),
   'idempotency-key': z.string().regex(/^[\x21-\x7e]{1,128}$/).optional().describe('A call sent again with its key makes one upload'),
 })
 export const appendHeaders = z.object({ ...version, ...checksum, 'upload-offset': size, 'upload-length': size.optional() })
