@@ -2,6 +2,7 @@
 import { startStage } from '../functions/auth/stage.ts'
 import { startCache, TOKEN } from '../functions/cache/started-cache.ts'
 import { SERVICE_TOKEN, startData } from '../functions/data/data-function.ts'
+import { startStage as startSchedulerStage } from '../functions/scheduler/stage.ts'
 
 export type FuzzedService = AsyncDisposable & {
   readonly url: string
@@ -15,6 +16,7 @@ export const services: Readonly<Record<string, () => Promise<FuzzedService>>> = 
   data: startFuzzedData,
   auth: startFuzzedAuth,
   cache: startFuzzedCache,
+  scheduler: startFuzzedScheduler,
 }
 
 async function startFuzzedData(): Promise<FuzzedService> {
@@ -46,5 +48,16 @@ async function startFuzzedCache(): Promise<FuzzedService> {
     headers: { Authorization: `Bearer ${TOKEN}` },
     errors: () => cache.process.logs().filter(({ level }) => level === 'error'),
     [Symbol.asyncDispose]: () => cache[Symbol.asyncDispose](),
+  }
+}
+
+async function startFuzzedScheduler(): Promise<FuzzedService> {
+  const stage = await startSchedulerStage({ lease: '60s', allowed_urls: 'https://example.org/' })
+  await stage.job({ target: stage.at('/fuzz'), cron: { pattern: '0 0 1 1 *' } })
+  return {
+    url: stage.url,
+    headers: { Authorization: `Bearer ${stage.serviceToken}` },
+    errors: () => stage.first.logs().filter(({ level }) => level === 'error'),
+    [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose](),
   }
 }
