@@ -9,7 +9,7 @@ import type { Deps } from '../deps.ts'
 import { cancelJob, changeJob, createJob, needJob, pauseJob, removeJob, resumeJob, runNow } from '../store/jobs.ts'
 import { findAnswer, keepAnswer } from '../store/kept-answers.ts'
 import { JOB_COLUMNS, readJob, showJob, type StoredJob } from '../store/stored-job.ts'
-import { needRun, runsOf } from '../store/runs.ts'
+import { runsOf } from '../store/runs.ts'
 import { showRun } from '../store/stored-run.ts'
 import { idempotencyKey, ifMatch, inPath, Job, JobChange, jobStates, NewJob, page, paging, QueueName, Run } from './shapes.ts'
 
@@ -117,8 +117,8 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
         return once({
           key: headers['idempotency-key'], scope, request: path, store: { find: (key) => findAnswer(db, scope, key) },
           async run(call) {
-            const id = await runNow(deps, job, (runId) => call === undefined ? [] : keepAnswer(scope, { ...call, status: 202, body: JSON.stringify({ id: runId, job_id: job.id }) }))
-            return json(showRun(await needRun(db, id)), 202)
+            const run = await runNow(deps, job, (shown) => call === undefined ? [] : keepAnswer(scope, { ...call, status: 202, body: JSON.stringify(shown) }))
+            return json(showRun(run), 202)
           },
         })
       },

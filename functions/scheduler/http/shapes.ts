@@ -27,7 +27,7 @@ const FunctionName = z.string().max(127).regex(/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0
 const Path = z.string().max(1000).regex(/^\/[\x21\x22\x24-\x7e]*$/, 'must begin with / and be visible ASCII without #')
 export const Target = z.union([
   z.strictObject({ function: FunctionName, path: Path.default('/') }),
-  z.strictObject({ url: z.url().max(2000).regex(/^https?:\/\/[\x21\x22\x24-\x7e]+$/i, 'must be an http or https URL without a fragment') }),
+  z.strictObject({ url: z.string().max(2000).regex(/^https?:\/\/[\x21\x22\x24-\x7e]+$/i, 'must be an http or https URL without a fragment') }),
 ], { error: 'must be {"function": "name", "path": "/…"} or {"url": "https://…"}' })
 
 const HeaderName = z.string().regex(/^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,100}$/)

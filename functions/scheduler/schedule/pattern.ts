@@ -44,7 +44,8 @@ export function readPattern(text: string, timezone: string): Pattern | string {
   let cron: Cron
   try {
     // Never given anything to run: it holds no timer. A fresh options object each time: croner changes it.
-    cron = new Cron(fields.join(' '), { timezone, paused: true })
+    // To croner 10.0.1 a question mark makes the other field of days a star, too: `0 12 ? * WED` would run every day.
+    cron = new Cron(fields.join(' ').replaceAll('?', '*'), { timezone, paused: true })
   } catch (error) {
     return (error instanceof Error ? error.message : String(error)).replace(/^CronPattern: /, '')
   }

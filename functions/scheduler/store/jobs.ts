@@ -9,6 +9,7 @@ import { ensureQueue } from './queues.ts'
 import { settleDependents, settleNew } from './settle.ts'
 import { JOB_COLUMNS, readJob, showJob, type StoredJob } from './stored-job.ts'
 import { newId } from './new-id.ts'
+import { readRun, RUN_COLUMNS, showRun, type StoredRun } from './stored-run.ts'
 
 export const BUSY_SECONDS = 5
 
@@ -223,25 +224,28 @@ export async function cancelJob(deps: Deps, { id }: StoredJob): Promise<void> {
   deps.worker.wake()
 }
 
-/** A run that waits for its time begins now; where none waits there is one more. Answers its id. */
-export async function runNow(deps: Deps, job: StoredJob, keep: (runId: string) => readonly Statement[]): Promise<string> {
+/** A run that waits for its time begins now; where none waits there is one more. `keep` is given what is shown of it. */
+export async function runNow(deps: Deps, job: StoredJob, keep: (shown: unknown) => readonly Statement[]): Promise<StoredRun> {
   if (job.state === 'cancelled') throw new Problem(409, 'conflict', `the job ${job.id} was cancelled`)
   if (job.state === 'paused') throw new Problem(409, 'conflict', `the job ${job.id} is paused: resume it`)
   const nowMs = await checkRoom(deps)
   const [waiting] = job.cron !== undefined ? [] : await deps.db.query(
-    "SELECT id FROM runs WHERE job_id = :id AND kind = 'call' AND state IN ('waiting', 'queued') ORDER BY next_at LIMIT 1", { id: job.id })
-  const runId = waiting === undefined ? `${job.id}.${nowMs}` : String(waiting['id'])
+    `SELECT ${RUN_COLUMNS} FROM runs WHERE job_id = :id AND kind = 'call' AND state IN ('waiting', 'queued') ORDER BY next_at LIMIT 1`, { id: job.id })
+  const run: StoredRun = waiting !== undefined ? { ...readRun(waiting), state: 'queued', next_at: nowMs } : {
+    id: `${job.id}.${nowMs}`, job_id: job.id, queue: job.queue, kind: 'call', state: 'queued', due_at: nowMs, next_at: nowMs, attempts: 0, fence: 0,
+    started_at: null, ended_at: null, status: null, result: null, error: null, log: '[]',
+  }
   await deps.db.execute([
     { sql: "UPDATE jobs SET state = 'active', ended_at = NULL, version = version + 1 WHERE id = :id AND state IN ('succeeded', 'failed')", parameters: { id: job.id } },
     waiting === undefined ? {
       sql: `INSERT OR IGNORE INTO runs (id, job_id, kind, queue, priority, serial_key, state, due_at, next_at)
         SELECT :run, id, 'call', queue, priority, :serial, 'queued', :now, :now FROM jobs WHERE id = :id AND state = 'active'`,
-      parameters: { run: runId, id: job.id, now: nowMs, serial: job.cron?.overlap === 'allow' ? null : job.id },
-    } : { sql: "UPDATE runs SET state = 'queued', next_at = :now WHERE id = :run AND state IN ('waiting', 'queued')", parameters: { run: runId, now: nowMs } },
-    ...keep(runId),
+      parameters: { run: run.id, id: job.id, now: nowMs, serial: job.cron?.overlap === 'allow' ? null : job.id },
+    } : { sql: "UPDATE runs SET state = 'queued', next_at = :now WHERE id = :run AND state IN ('waiting', 'queued')", parameters: { run: run.id, now: nowMs } },
+    ...keep(showRun(run)),
   ])
   deps.worker.wake()
-  return runId
+  return run
 }
 
 /** With all that is known of its runs. */
