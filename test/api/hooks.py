@@ -2,6 +2,11 @@
 import schemathesis
 
 
-@schemathesis.serializer("application/vnd.sqlite3")
-def sqlite_file(ctx, value):
+@schemathesis.serializer("application/vnd.sqlite3", "application/x-ndjson")
+def raw_bytes(ctx, value):
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+@schemathesis.serializer("application/offset+octet-stream")
+def upload_bytes(ctx, value):
     return value if isinstance(value, bytes) else str(value).encode()

@@ -2,7 +2,9 @@
 import { startStage } from '../functions/auth/stage.ts'
 import { startCache, TOKEN } from '../functions/cache/started-cache.ts'
 import { SERVICE_TOKEN, startData } from '../functions/data/data-function.ts'
+import { startStage as startFiles } from '../functions/files/stage.ts'
 import { startStage as startSchedulerStage } from '../functions/scheduler/stage.ts'
+import { startMonitor, TOKEN as MONITOR_TOKEN } from '../functions/monitor/started-monitor.ts'
 
 export type FuzzedService = AsyncDisposable & {
   readonly url: string
@@ -16,6 +18,8 @@ export const services: Readonly<Record<string, () => Promise<FuzzedService>>> = 
   data: startFuzzedData,
   auth: startFuzzedAuth,
   cache: startFuzzedCache,
+  files: startFuzzedFiles,
+  monitor: startFuzzedMonitor,
   scheduler: startFuzzedScheduler,
 }
 
@@ -51,6 +55,17 @@ async function startFuzzedCache(): Promise<FuzzedService> {
   }
 }
 
+async function startFuzzedMonitor(): Promise<FuzzedService> {
+  const monitor = await startMonitor()
+  await monitor.push(Array.from({ length: 50 }, (_, i) => ({ function: 'fuzz', level: 'info', message: `line ${i}`, callId: 'call' })))
+  return {
+    url: monitor.process.url,
+    headers: { Authorization: `Bearer ${MONITOR_TOKEN}` },
+    errors: () => monitor.process.logs().filter(({ level }) => level === 'error'),
+    [Symbol.asyncDispose]: () => monitor[Symbol.asyncDispose](),
+  }
+}
+
 async function startFuzzedScheduler(): Promise<FuzzedService> {
   const stage = await startSchedulerStage({ lease: '60s', allowed_urls: 'https://example.org/' })
   await stage.job({ target: stage.at('/fuzz'), cron: { pattern: '0 0 1 1 *' } })
@@ -58,6 +73,17 @@ async function startFuzzedScheduler(): Promise<FuzzedService> {
     url: stage.url,
     headers: { Authorization: `Bearer ${stage.serviceToken}` },
     errors: () => stage.first.logs().filter(({ level }) => level === 'error'),
+    [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose](),
+  }
+}
+
+async function startFuzzedFiles(): Promise<FuzzedService> {
+  const stage = await startFiles({ thumbnail_function: 'thumbnail' })
+  await stage.call('PUT', '/v1/files/fuzz?owner=fuzz', { token: stage.serviceToken, bytes: 'content' })
+  return {
+    url: stage.url(),
+    headers: { Authorization: `Bearer ${stage.serviceToken}` },
+    errors: () => stage.logs().filter(({ level }) => level === 'error'),
     [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose](),
   }
 }

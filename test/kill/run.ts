@@ -9,6 +9,7 @@ import { dataKills, type DataKillsReport } from './data-kills.ts'
 import { dataKillsOnCluster } from './data-on-cluster.ts'
 import { filesKills } from './files-kills.ts'
 import { schedulerKills, type SchedulerKillsReport } from './scheduler-kills.ts'
+import { monitorKills, type MonitorKillsReport } from './monitor-kills.ts'
 
 type Kill = (rounds: number) => Promise<boolean>
 
@@ -28,6 +29,7 @@ const kills: Readonly<Record<string, Kill>> = {
   'auth cluster': async (rounds) => isAuthGood('auth as a pod', await authKillsOnCluster({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
   album: async (rounds) => isAlbumGood('album', await albumKills({ rounds, print })),
   scheduler: async (rounds) => isSchedulerGood(await schedulerKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
+  monitor: async (rounds) => isMonitorGood(await monitorKills({ rounds, longestLifeMs: LONGEST_LIFE_MS, print })),
 }
 
 function isGood(who: string, { kills: killed, acknowledged, missing, half, unknown, unknownDone }: DataKillsReport): boolean {
@@ -51,6 +53,11 @@ function isSchedulerGood({ kills: killed, acknowledged, calls, lost, overlaps, s
   print(`scheduler, ${killed} kills: ${acknowledged} jobs acknowledged, ${lost} not run (goal 0), ${overlaps} at the same time (goal 0), ${stale} stale results kept (goal 0); ` +
     `${calls} calls, ${takenOver} given back, ${repeated} jobs run to their end more than once`)
   return lost + overlaps + stale === 0
+}
+
+function isMonitorGood({ kills: killed, acknowledged, missing, doubled, retried }: MonitorKillsReport): boolean {
+  print(`monitor: ${killed} kills, ${acknowledged} lines acknowledged, ${missing} lost (goal 0), ${doubled} there twice (goal 0); ${retried} pushes were sent again with their key`)
+  return missing + doubled === 0
 }
 
 const words = process.argv.slice(2)

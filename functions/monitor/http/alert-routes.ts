@@ -76,8 +76,9 @@ export function alertRoutes({ watch, nowMs }: { readonly watch: Watch; readonly 
       ...same, method: 'put', at: '/v1/silences/:id', id: 'putSilence', summary: 'Keeps messages of some alerts back for a while',
       path: silencePath, body: SilenceBody, answers: { 200: { description: 'It is in force', schema: SilenceAnswer } },
       async handle({ path, body }) {
+        if (Object.keys(body.match).length === 0) throw new Problem(422, 'matches_all', 'match must name something: everything would be silent')
         const silence = { id: path.id, match: body.match, untilMs: Date.parse(body.until), comment: body.comment }
-        if (silence.untilMs <= nowMs()) throw new Problem(400, 'invalid_input', 'body/until: is over already', { errors: [{ in: 'body', path: '/until', detail: 'is over already' }] })
+        if (silence.untilMs <= nowMs()) throw new Problem(422, 'over_already', 'body/until: is over already', { errors: [{ in: 'body', path: '/until', detail: 'is over already' }] })
         const others = watch.silences().filter(({ id }) => id !== path.id)
         if (others.length >= MAX_SILENCES) throw new Problem(409, 'too_many', `there are ${MAX_SILENCES} silences, as many as may be: remove one`)
         await watch.putSilence(silence)
@@ -113,6 +114,6 @@ function checkExpression(text: string): void {
     parseExpression(text)
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
-    throw new Problem(400, 'bad_query', `expr is not understood: ${detail}`, { errors: [{ in: 'body', path: '/expr', detail }] })
+    throw new Problem(422, 'bad_query', `expr is not understood: ${detail}`, { errors: [{ in: 'body', path: '/expr', detail }] })
   }
 }

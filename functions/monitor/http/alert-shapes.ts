@@ -34,7 +34,7 @@ export const AlertList = z.object({
 })
 
 export const SilenceBody = z.strictObject({
-  match: z.record(z.string().min(1).max(100), z.string().max(200)).refine((match) => Object.keys(match).length > 0, 'must name something: everything would be silent')
+  match: z.record(z.string().min(1).max(100), z.string().max(200))
     .describe('Labels of the alerts, and `rule`; a `*` at the end of a value stands for anything'),
   until: Time,
   comment: z.string().max(500).default(''),

@@ -5,17 +5,21 @@ import type { LogFilter } from '../logs/log-filter.ts'
 
 export const MAX_LIMIT = 1000
 export const MAX_CALL_LINES = 5000
-const MAX_WORD_LENGTH = 256
-const MAX_TEXT_LENGTH = 1000
-const MAX_FUNCTIONS = 50
-const MAX_FIELDS = 10
+/** All of it together is a line of a request, which has its own limit. */
+const MAX_WORD_LENGTH = 128
+const MAX_TEXT_LENGTH = 200
+const MAX_FUNCTIONS = 20
+const MAX_FIELDS = 5
 
 export const Time = z.iso.datetime({ offset: true })
 const Word = z.string().min(1).max(MAX_WORD_LENGTH)
+const LineId = z.string().regex(/^\d{1,12}-\d{1,9}$/, 'must be the id of a line')
+/** Of functions those that Kubernetes takes; who pushes lines has other ideas. */
+const FunctionName = z.string().regex(/^[^\s\p{C}]{1,128}$/u, 'must be 1 to 128 characters without white space')
 const Level = z.enum(['debug', 'info', 'warn', 'error'])
 
 const filters = {
-  function: z.array(Word).max(MAX_FUNCTIONS).optional().describe('NAME or NAME.NAMESPACE; one of them'),
+  function: z.array(FunctionName).max(MAX_FUNCTIONS).optional().describe('NAME or NAME.NAMESPACE; one of them'),
   level: Level.optional().describe('This or worse; lines that say none only match without it'),
   call: Word.optional().describe('The id of a call'),
   text: z.string().min(1).max(MAX_TEXT_LENGTH).optional().describe('Is part of the line, as it was written'),
@@ -30,10 +34,10 @@ export const logQuery = z.strictObject({
   limit: z.int().min(1).max(MAX_LIMIT).default(100),
   cursor: z.string().max(MAX_WORD_LENGTH).optional(),
 })
-export const tailQuery = z.strictObject({ ...filters, after: z.string().max(MAX_WORD_LENGTH).optional().describe('The `id` of the last line that was seen') })
+export const tailQuery = z.strictObject({ ...filters, after: LineId.optional().describe('The `id` of the last line that was seen') })
 export const tailHeaders = z.object({
   accept: z.string().max(MAX_WORD_LENGTH).optional().describe('`text/event-stream` for server-sent events'),
-  'last-event-id': z.string().max(MAX_WORD_LENGTH).optional().describe('As `after`'),
+  'last-event-id': LineId.optional().describe('As `after`'),
 })
 export const callPath = z.strictObject({ id: Word })
 

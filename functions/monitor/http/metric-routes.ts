@@ -95,7 +95,7 @@ export function metricRoutes({ store, nodes, types, queryMs, nowMs }: MetricRout
 }
 
 function bad(name: string, detail: string): Problem {
-  return new Problem(400, 'invalid_input', `query/${name}: ${detail}`, { errors: [{ in: 'query', path: `/${name}`, detail }] })
+  return new Problem(422, 'bad_range', `query/${name}: ${detail}`, { errors: [{ in: 'query', path: `/${name}`, detail }] })
 }
 
 function parsed(text: string): Expression {
@@ -103,6 +103,6 @@ function parsed(text: string): Expression {
     return parseExpression(text)
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)
-    throw new Problem(400, 'bad_query', `the query is not understood: ${detail}`, { errors: [{ in: 'query', path: '/query', detail }] })
+    throw new Problem(422, 'bad_query', `the query is not understood: ${detail}`, { errors: [{ in: 'query', path: '/query', detail }] })
   }
 }

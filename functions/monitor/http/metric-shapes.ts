@@ -13,7 +13,8 @@ export const instantQuery = z.strictObject({ query: Query, time: Moment.optional
 export const rangeQuery = z.strictObject({ query: Query, start: Moment, end: Moment, step: Step, timeout })
 
 const Labels = z.record(z.string(), z.string())
-const Point = z.tuple([z.number(), z.string()])
+/** Seconds, and the value as text. */
+const Point = z.array(z.union([z.number(), z.string()])).length(2)
 const VectorElement = z.object({ metric: Labels, value: Point })
 export const InstantAnswer = z.object({
   status: z.literal('success'),

@@ -1,7 +1,6 @@
 /** Lines that others send. An answer means: they are in the log's file, and survive a kill of this service. */
 import { json, nothing } from '@bramble/runtime/service/answer'
 import { ANY_TYPE, readBytes } from '@bramble/runtime/service/body'
-import { checkKey } from '@bramble/runtime/service/idempotency'
 import { Problem } from '@bramble/runtime/service/problem'
 import { type Route, routeFor } from '@bramble/runtime/service/route'
 import * as z from 'zod'
@@ -17,15 +16,14 @@ export type PushRoutesDeps = { readonly store: LogStore; readonly maxPushBytes: 
 /** In one push. */
 const MAX_LINES = 20_000
 const LINES_TYPE = 'application/x-ndjson'
-const keyHeader = z.object({ 'idempotency-key': z.string().max(128).optional().describe('A push sent again with its key is kept once') })
+const keyHeader = z.object({ 'idempotency-key': z.string().regex(/^[\x21-\x7e]{1,128}$/).optional().describe('A push sent again with its key is kept once') })
 const Accepted = z.object({ accepted: z.int() })
 
 export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRoutesDeps): readonly Route<undefined>[] {
   const route = routeFor<undefined>()
   const same = { method: 'post', tag: 'push', access: 'token', headers: keyHeader } as const
 
-  const keep = async (lines: readonly PushedLine[], header: string | undefined): Promise<number> => {
-    const key = checkKey(header)
+  const keep = async (lines: readonly PushedLine[], key: string | undefined): Promise<number> => {
     if (lines.length > MAX_LINES) throw new Problem(413, 'too_large', `${lines.length} lines are more than one push may have (${MAX_LINES})`)
     for (const [i, { timeMs }] of lines.entries()) {
       const trouble = troubleWithTime(timeMs, nowMs(), retentionMs)
@@ -84,14 +82,14 @@ function attempt<T>(read: () => T): T {
   } catch (error) {
     if (error instanceof z.ZodError) {
       const errors = error.issues.slice(0, 5).map(({ path, message }) => ({ in: 'body' as const, path: path.map((step) => `/${String(step)}`).join(''), detail: message }))
-      throw new Problem(400, 'invalid_input', errors.map(({ path, detail }) => `body${path}: ${detail}`).join('; '), { errors })
+      throw new Problem(422, 'invalid_lines', errors.map(({ path, detail }) => `body${path}: ${detail}`).join('; '), { errors })
     }
     throw invalid(error instanceof Error ? error.message : String(error))
   }
 }
 
 function invalid(detail: string): Problem {
-  return new Problem(400, 'invalid_input', `the body cannot be taken: ${detail}`, { errors: [{ in: 'body', path: '', detail }] })
+  return new Problem(422, 'invalid_lines', `the body cannot be taken: ${detail}`, { errors: [{ in: 'body', path: '', detail }] })
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
@@ -100,6 +98,6 @@ function textIn(bytes: Buffer): string {
   try {
     return utf8.decode(bytes)
   } catch (cause) {
-    throw new Problem(400, 'bad_encoding', 'the body is not UTF-8', { cause })
+    throw new Problem(422, 'bad_encoding', 'the body is not UTF-8', { cause })
   }
 }

@@ -98,9 +98,6 @@ function written(found: FoundLine, isEvents: boolean): Buffer {
 
 function positionIn(text: string | undefined): Position | undefined {
   if (text === undefined || text === '') return undefined
-  const [, number, index] = /^(\d{1,12})-(\d{1,9})$/.exec(text) ?? []
-  if (number === undefined) {
-    throw new Problem(400, 'invalid_input', 'after is no id of a line', { errors: [{ in: 'query', path: '/after', detail: 'is the id of no line' }] })
-  }
+  const [number, index] = text.split('-')
   return [Number(number), Number(index)]
 }

@@ -68,7 +68,7 @@ test('a tail shows lines as they come, and goes on after the last one that was s
 test('a flood of pushes is answered, and the answer says what is wrong with a line', async () => {
   await using monitor = await startMonitor()
   const bad = await monitor.call('POST', '/v1/lines', { body: '{"message":"a"}\nnot json', headers: { 'content-type': 'application/x-ndjson' } })
-  assert.equal(bad.status, 400)
+  assert.equal(bad.status, 422)
   assert.match(await bad.text(), /line 2 is not a JSON object/)
   const old = await monitor.push([{ time: '2001-01-01T00:00:00Z', message: 'x' }])
   assert.match(await old.text(), /line 1 is older than lines are kept/)
