@@ -10,16 +10,19 @@ import { cold } from './questions/cold.ts'
 import { bodies, express, latency, small, websocket } from './questions/cost.ts'
 import { data } from './questions/data.ts'
 import { deploy, many } from './questions/deploys.ts'
+import { files } from './questions/files.ts'
 import { images } from './questions/images.ts'
 import { loadStep } from './questions/load-step.ts'
 import { memory, transfer } from './questions/memory.ts'
+import { monitor } from './questions/monitor.ts'
 import { nodeVersions } from './questions/node-versions.ts'
 import { queue } from './questions/queue.ts'
+import { scheduler } from './questions/scheduler.ts'
 import type { Question } from './questions/question.ts'
 
 const questions: Readonly<Record<string, Question>> = { small, bodies, express, websocket, latency, memory, transfer, deploy, many, cold }
 /** Only when named. */
-const extra: Readonly<Record<string, Question>> = { 'node-versions': nodeVersions, queue, 'load-step': loadStep, images, cache, data }
+const extra: Readonly<Record<string, Question>> = { 'node-versions': nodeVersions, queue, 'load-step': loadStep, images, cache, data, files, scheduler, monitor }
 
 if (process.platform !== 'linux') throw new Error('the bench reads /proc, so it runs on Linux only')
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean', default: false } } })

@@ -39,6 +39,10 @@ export type WriteFileDeps = {
   readonly nowMs: () => number
 }
 
+/** The file at a path, and whether this write is one of its versions. */
+const selectWritten = selectFiles.replace(' FROM files f', `, EXISTS (SELECT 1 FROM versions w WHERE w.file_id = f.id AND w.write_id = :write_id) AS is_mine FROM files f`)
+  + ' WHERE f.owner = :owner AND f.path = :path AND f.deleted_at IS NULL'
+
 /** Of writes to one name at once: each time one of them gets through. */
 const MAX_TRIES = 100
 
@@ -51,12 +55,8 @@ export type WriteFile = {
 export function createWriteFile(deps: WriteFileDeps): WriteFile {
   const { db, quotas } = deps
   const find = async ({ owner, path, writeId }: Pick<Write, 'owner' | 'path' | 'writeId'>): Promise<{ readonly file: FileRow; readonly isMine: boolean } | undefined> => {
-    const [row] = await db.query(
-      `${selectFiles} WHERE f.owner = :owner AND f.path = :path AND f.deleted_at IS NULL`, { owner, path })
-    if (row === undefined) return undefined
-    const file = readFile(row)
-    const [mine] = await db.query('SELECT version FROM versions WHERE file_id = :id AND write_id = :write_id', { id: file.id, write_id: writeId })
-    return { file, isMine: mine !== undefined }
+    const [row] = await db.query(selectWritten, { owner, path, write_id: writeId })
+    return row === undefined ? undefined : { file: readFile(row), isMine: row['is_mine'] === 1 }
   }
 
   const check: WriteFile['check'] = async (write) => {
@@ -76,13 +76,15 @@ export function createWriteFile(deps: WriteFileDeps): WriteFile {
         if (present !== undefined) return { file: present, isNew: false }
         continue
       }
-      const results = await db.execute(statements).catch((error: unknown) => {
+      // The file as it is then comes with the answer.
+      const results = await db.execute([...statements, { sql: `${selectFiles} WHERE f.id = :id`, parameters: { id: present?.id ?? newId } }]).catch((error: unknown) => {
         // Done or not: the next look tells.
         if (error instanceof Problem && error.code === 'data_unavailable') return undefined
         throw error
       })
-      const after = await insist(() => find(write))
-      if (after !== undefined && (after.isMine || (isSame && results !== undefined))) return { file: after.file, isNew: after.file.id === newId }
+      const [row] = results?.at(-1)?.rows ?? []
+      if (row !== undefined) return { file: readFile(row), isNew: present === undefined }
+      if ((await insist(() => find(write)))?.isMine === true) continue
       const { usedBytes, reservedBytes, quotaBytes } = await insist(() => quotas.usage(write.owner))
       const ownBytes = write.uploadId === undefined ? 0 : write.sizeBytes
       if (!isSame && usedBytes + reservedBytes - ownBytes + write.sizeBytes > quotaBytes) throw quotaExceeded(write.owner, quotaBytes)

@@ -147,7 +147,7 @@ test('the files of a form are stored under their names, as they come', async () 
 test('the thumbnail function is told of an image until the gateway has accepted it, and what it makes is read', async () => {
   const on = await stage.on()
   on.hookStatus = 503
-  const stored = await on.call('PUT', '/v1/files/photo.png', { bytes: PNG })
+  const stored = await on.call('PUT', '/v1/files/photo.png', { bytes: PNG, headers: { 'x-call-id': 'call-7' } })
   const id = String(stored.body['id'])
   const told = () => on.hooks.filter(({ body }) => body['file_id'] === id)
   await eventually('it was tried', () => told().length > 0)
@@ -157,8 +157,8 @@ test('the thumbnail function is told of an image until the gateway has accepted 
   const before = told().length
   await on.start()
   const hook = await eventually('it is told again after a kill', () => told()[before])
-  assert.deepEqual([hook.path, hook.authorization, hook.body], ['/async-function/thumbnail', `Bearer ${on.serviceToken}`,
-    { file_id: id, owner: 'ada', path: 'photo.png', version: 1, content_type: 'image/png', size: PNG.length }])
+  assert.deepEqual([hook.path, hook.callId, hook.authorization, hook.body], ['/async-function/thumbnail', 'call-7', `Bearer ${on.serviceToken}`,
+    { file_id: id, owner: 'ada', path: 'photo.png', version: 1, content_type: 'image/png', size: PNG.length, call_id: 'call-7' }])
   await eventually('nobody is left to be told', async () => (await on.rows('SELECT * FROM hooks')).length === 0)
 
   const at = `/v1/by-id/${id}/1`

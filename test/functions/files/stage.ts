@@ -21,7 +21,7 @@ export type CallOptions = {
   readonly headers?: Readonly<Record<string, string>>
 }
 /** What the service has posted to the gateway. */
-export type Hook = { readonly path: string; readonly authorization: string | undefined; readonly body: Record<string, unknown> }
+export type Hook = { readonly path: string; readonly callId: unknown; readonly authorization: string | undefined; readonly body: Record<string, unknown> }
 
 export type Stage = AsyncDisposable & {
   readonly url: () => string
@@ -54,7 +54,7 @@ export async function startStage(env: Readonly<Record<string, string>> = {}): Pr
   const state = { hookStatus: 202 }
   const around = await listen((request, text) => {
     if (request.url === '/auth/oauth/jwks') return [200, jwks]
-    hooks.push({ path: request.url ?? '', authorization: request.headers.authorization, body: JSON.parse(text) })
+    hooks.push({ path: request.url ?? '', callId: request.headers['x-call-id'], authorization: request.headers.authorization, body: JSON.parse(text) })
     return [state.hookStatus, '']
   })
   const [data, bundle] = await Promise.all([
