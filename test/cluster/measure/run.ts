@@ -8,9 +8,10 @@ import { fullWorker } from './full-worker.ts'
 import { manyFunctions } from './many-functions.ts'
 import type { Measure } from './measure.ts'
 import { podMemory } from './pod-memory.ts'
+import { serviceMemory } from './service-memory.ts'
 
 const measures: Readonly<Record<string, Measure>> = {
-  'pod-memory': podMemory, 'full-worker': fullWorker, 'cold-start': coldStart, 'many-functions': manyFunctions,
+  'pod-memory': podMemory, 'full-worker': fullWorker, 'cold-start': coldStart, 'many-functions': manyFunctions, 'service-memory': serviceMemory,
 }
 const names = process.argv.slice(2)
 for (const name of names) {
