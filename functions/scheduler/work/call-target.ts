@@ -7,7 +7,7 @@ import { isPublicAddress } from '../target/public-address.ts'
 
 const http = process.getBuiltinModule('node:http')
 const https = process.getBuiltinModule('node:https')
-const { lookup } = process.getBuiltinModule('node:dns/promises')
+const { lookup: systemLookup } = process.getBuiltinModule('node:dns/promises')
 const { isIP } = process.getBuiltinModule('node:net')
 
 export type TargetCall = {
@@ -28,9 +28,19 @@ export const MAX_RESULT_BYTES = 8 * 1024
 /** Who sends more has no end: the call is over all the same. */
 const MAX_READ_BYTES = 8 * 1024 * 1024
 
-export type CallTargetDeps = { readonly gatewayUrl: string; readonly allowList: AllowList; readonly serviceToken: string }
+export type CallTargetDeps = {
+  readonly gatewayUrl: string
+  readonly allowList: AllowList
+  readonly serviceToken: string
+  /** All addresses of a name. */
+  readonly lookup?: Lookup
+  readonly isPublic?: (address: string) => boolean
+}
 
-export function createCallTarget({ gatewayUrl, allowList, serviceToken }: CallTargetDeps): (call: TargetCall) => Promise<TargetAnswer> {
+type Lookup = (host: string) => Promise<readonly LookupAddress[]>
+
+export function createCallTarget(deps: CallTargetDeps): (call: TargetCall) => Promise<TargetAnswer> {
+  const { gatewayUrl, allowList, serviceToken, lookup = (host) => systemLookup(host, { all: true }), isPublic = isPublicAddress } = deps
   const agent = new (gatewayUrl.startsWith('https:') ? https : http).Agent({ keepAlive: true })
 
   return async ({ target, method, headers, body, signal }) => {
@@ -38,7 +48,7 @@ export function createCallTarget({ gatewayUrl, allowList, serviceToken }: CallTa
     if (refusal !== undefined) throw new TargetRefused(refusal)
     const isFunction = 'function' in target
     const url = new URL(isFunction ? `${gatewayUrl}/function/${target.function}${target.path}` : target.url)
-    const addresses = isFunction || allowList.mayBePrivate(url) ? undefined : await addressesOf(url)
+    const addresses = isFunction || allowList.mayBePrivate(url) ? undefined : await addressesOf(url, lookup, isPublic)
     signal.throwIfAborted()
     const { request } = url.protocol === 'https:' ? https : http
     return new Promise((resolve, reject) => {
@@ -60,11 +70,11 @@ export function createCallTarget({ gatewayUrl, allowList, serviceToken }: CallTa
   }
 }
 
-async function addressesOf(url: URL): Promise<readonly LookupAddress[]> {
+async function addressesOf(url: URL, lookup: Lookup, isPublic: (address: string) => boolean): Promise<readonly LookupAddress[]> {
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const family = isIP(host)
-  const addresses = family === 0 ? await lookup(host, { all: true }) : [{ address: host, family }]
-  if (addresses.length === 0 || addresses.some(({ address }) => !isPublicAddress(address))) {
+  const addresses = family === 0 ? await lookup(host) : [{ address: host, family }]
+  if (addresses.length === 0 || addresses.some(({ address }) => !isPublic(address))) {
     throw new TargetRefused(`the host ${url.host} is not on the public Internet; allow it in private_hosts`)
   }
   return addresses

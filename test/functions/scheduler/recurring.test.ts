@@ -1,6 +1,9 @@
 /** Jobs that recur, jobs that wait for others, and those who want to be told. */
 import * as assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
+import { createDataClient } from '@bramble/runtime/service/data-client'
+import { tidy } from '../../../functions/scheduler/store/housekeeping.ts'
+import { migrations } from '../../../functions/scheduler/store/schema.ts'
 import { cases, eventually, test } from '../../kit.ts'
 import { recordIn, stageForFile, WEBHOOK_KEY } from './stage.ts'
 
@@ -21,7 +24,7 @@ test('a run that would overlap is left out, waits, or begins beside the other', 
   const stage = await on()
   const ids = new Map<string, string>()
   for (const overlap of ['skip', 'queue', 'allow']) {
-    ids.set(overlap, await stage.job({ name: overlap, queue: 'overlap', target: stage.at(`/overlap/${overlap}?wait=2500`), cron: { pattern: EVERY_SECOND, overlap } }))
+    ids.set(overlap, await stage.job({ name: overlap, queue: 'overlap', target: stage.at(`/overlap/${overlap}?wait=1300`), cron: { pattern: EVERY_SECOND, overlap } }))
   }
   const skipping = ids.get('skip') ?? ''
   await eventually('one was left out', async () => Number((await stage.call('GET', `/v1/jobs/${skipping}`)).body['skipped_runs']) > 0)
@@ -137,6 +140,26 @@ test('a recurring job goes on from where it is resumed, and a new pattern counts
   await stage.call('PATCH', `/v1/jobs/${id}`, { cron: { pattern: EVERY_SECOND } })
   await eventually('it runs', () => stage.target.to('/resumed').length > 0)
   await stage.call('POST', `/v1/jobs/${id}/cancel`)
+})
+
+test('what is over is removed after its time, and the oldest runs of a job before', async () => {
+  const stage = await on()
+  const db = createDataClient({ url: stage.dataUrl, database: 'scheduler', token: stage.serviceToken, migrations })
+  const [old, recent, letter] = [await stage.job({ target: stage.at('/old') }), await stage.job({ target: stage.at('/recent') }), await stage.job({ target: stage.at('/letter?status=400') })]
+  await Promise.all([stage.run(old, 'succeeded'), stage.run(recent, 'succeeded'), stage.run(letter, 'dead')])
+  for (let i = 0; i < 3; i++) {
+    await stage.call('POST', `/v1/jobs/${recent}/run`)
+    await eventually('it has run again', async () => (await stage.runs(recent)).filter(({ state }) => state === 'succeeded').length === i + 2)
+  }
+  const age = `UPDATE runs SET ended_at = ended_at - 7200000 WHERE job_id IN ('${old}', '${letter}')`
+  await stage.execute(age)
+  await stage.execute(`UPDATE jobs SET ended_at = ended_at - 7200000 WHERE id IN ('${old}', '${letter}')`)
+  await tidy(db, { historyMs: 3_600_000, historyRuns: 2, deadLetterMs: 86_400_000 })
+  assert.equal((await stage.call('GET', `/v1/jobs/${old}`)).status, 404)
+  assert.equal((await stage.runs(recent)).length, 2)
+  assert.equal((await stage.runs(letter)).length, 1)
+  await tidy(db, { historyMs: 3_600_000, historyRuns: 2, deadLetterMs: 3_600_000 })
+  assert.equal((await stage.call('GET', `/v1/jobs/${letter}`)).status, 404)
 })
 
 end()
