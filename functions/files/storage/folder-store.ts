@@ -17,7 +17,7 @@ export type FolderStoreDeps = {
 }
 
 /** Of one read: larger ones are no faster, and each caller holds one or two. */
-const READ_BYTES = 128 * 1024
+const READ_BYTES = 64 * 1024
 /** 256 folders: a listing of one of them is short. */
 const PREFIX_LENGTH = 2
 
