@@ -10,6 +10,10 @@ export type BodyOptions = {
 /** As the type of an upload: whatever it is sent as. */
 export const ANY_TYPE = '*/*'
 
+/** Of lists and objects in each other. */
+const MAX_DEPTH = 100
+const [QUOTE, BACKSLASH, BRACE, BRACKET, END_BRACE, END_BRACKET] = [0x22, 0x5c, 0x7b, 0x5b, 0x7d, 0x5d]
+
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** JSON as its value, a form as an object of texts (lists, where a name comes twice). Throws problems only. */
@@ -78,12 +82,36 @@ function decode(bytes: Buffer): string {
 }
 
 function parseJson(text: string): unknown {
+  if (isTooDeep(text)) throw new Problem(400, 'too_deep', `the JSON is nested more than ${MAX_DEPTH} levels deep`)
   try {
     return JSON.parse(text)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : 'unreadable'
     throw new Problem(400, 'bad_json', `the body is not JSON: ${reason}`, { cause })
   }
+}
+
+/** Looked at before it is parsed: JavaScript writes JSON by recursion, and whoever keeps it has to write it. */
+function isTooDeep(text: string): boolean {
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) {
+      // To the end of the string; no further when it has none.
+      do at = text.indexOf('"', at + 1)
+      while (at > 0 && isEscaped(text, at))
+      if (at < 0) return false
+    } else if (code === BRACE || code === BRACKET) {
+      if (++depth > MAX_DEPTH) return true
+    } else if (code === END_BRACE || code === END_BRACKET) depth--
+  }
+  return false
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0
+  while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes++
+  return backslashes % 2 === 1
 }
 
 function parseForm(text: string): Record<string, string | string[]> {
