@@ -3,7 +3,7 @@ import * as assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { codeIn } from '../e2e/album-steps.ts'
+import { codesIn } from '../e2e/album-steps.ts'
 import { type LocalAlbum, startLocalAlbum } from '../e2e/local-album.ts'
 import { cases, eventually, test } from '../kit.ts'
 import { chromiumFile, openPage } from './open-page.ts'
@@ -37,7 +37,7 @@ if (chromiumFile === undefined) {
     await look('enter')
     await page.getByRole('button', { name: 'Sign up' }).click()
     await page.getByLabel('Code of the letter').waitFor()
-    const code = await eventually('the letter is there', async () => codeIn(await logsOf('auth'), email))
+    const code = await eventually('the letter is there', async () => codesIn(await logsOf('auth'), email).at(-1))
     await page.getByLabel('Code of the letter').fill(code)
     await look('code')
     await page.getByRole('button', { name: 'Log in' }).click()

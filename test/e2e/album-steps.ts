@@ -6,6 +6,7 @@ import * as assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Upload } from 'tus-js-client'
 import { shrinkJpeg } from '../../functions/thumbnail/jpeg.ts'
 import { decoderModule } from '../../functions/thumbnail/decoder-module.ts'
 import { itemsOf, isRecord, textIn } from '../../functions/album/shapes.ts'
@@ -28,6 +29,8 @@ const PATIENCE_MS = 240_000
 /** After this somebody asks for another letter: the log that had the first one went with its replica. */
 const LETTER_MS = 15_000
 const THUMBNAIL_PIXELS = 320
+const TUS_PAUSES_MS = Array.from({ length: 100 }, () => 1000)
+const CHUNK_BYTES = 256 * 1024
 
 export function albumSteps(world: AlbumWorld): readonly Step[] {
   const email = `ada-${randomBytes(4).toString('hex')}@example.org`
@@ -40,13 +43,18 @@ export function albumSteps(world: AlbumWorld): readonly Step[] {
   const call = (path: string, method = 'GET', options: CallOptions & { readonly token?: string } = {}): Promise<Reply | undefined> =>
     callService({ url: `${world.url}/function/`, token: options.token ?? token }, method, path, options)
   /** Until an answer is one of those; one that a repetition would not change is a failure. */
-  const until = async (what: string, statuses: readonly number[], ask: () => Promise<Reply | undefined>): Promise<Reply> =>
-    eventually(what, async () => {
+  const until = async (what: string, statuses: readonly number[], ask: () => Promise<Reply | undefined>): Promise<Reply> => {
+    let last: Reply | undefined
+    return eventually(what, async () => {
       const reply = await ask()
+      last = reply ?? last
       if (reply === undefined || reply.status === 0 || reply.status === 429 || reply.status >= 500) return false
       assert.ok(statuses.includes(reply.status), `${what}: ${reply.status} ${reply.text}`)
       return reply
-    }, PATIENCE_MS)
+    }, PATIENCE_MS).catch((error: unknown) => {
+      throw new Error(`${error instanceof Error ? error.message : String(error)}; the last answer: ${last?.status} ${last?.text}`)
+    })
+  }
   /** The same for bytes. */
   const send = (path: string, method: string, body: Buffer | null, type = 'image/jpeg'): Promise<{ readonly status: number; readonly bytes: Buffer; readonly headers: Headers }> =>
     eventually(`${method} ${path}`, async () => {
@@ -70,10 +78,15 @@ export function albumSteps(world: AlbumWorld): readonly Step[] {
 
   return [
     { name: 'signs up', async run() {
+      /** Codes that were not taken: of letters that another registration has made void. */
+      const spent = new Set<string>()
+      const newCode = async (): Promise<string | false> => codesIn(await world.logsOf('auth').catch(() => ''), email).findLast((one) => !spent.has(one)) ?? false
       for (let isIn = false; !isIn;) {
         await until('a registration', [202], () => call('auth/v1/register', 'POST', { json: { email, password } }))
-        const code = await eventually('the letter is there', async () => codeIn(await world.logsOf('auth').catch(() => ''), email), LETTER_MS).catch(() => undefined)
-        const reply = await until('a code is taken', [200, 400, 401, 404, 409, 410, 422], () => call('auth/v1/verify-email', 'POST', { json: { token: code ?? 'none', password } }))
+        const code = await eventually('the letter is there', newCode, LETTER_MS).catch(() => undefined)
+        if (code === undefined) continue
+        spent.add(code)
+        const reply = await until('a code is taken', [200, 400, 401, 404, 409, 410, 422], () => call('auth/v1/verify-email', 'POST', { json: { token: code, password } }))
         // The answer of the try that was taken may have been lost.
         isIn = reply.status === 200 || (await until('a login', [200, 401, 403], () => call('auth/v1/login', 'POST', { json: { email, password } }))).status === 200
       }
@@ -84,6 +97,16 @@ export function albumSteps(world: AlbumWorld): readonly Step[] {
     } },
     { name: 'sends a photo through the album', run: () => add('through.jpg', 'album/photos/through.jpg') },
     { name: 'sends a photo to the files service', run: () => add('a b%ü.jpg', `files/v1/files/photos/${encodeURIComponent('a b%ü.jpg')}`) },
+    { name: 'sends a photo in pieces, which may break', async run() {
+      const photo = await newPhoto()
+      await new Promise<void>((resolve, reject) => {
+        new Upload(photo, {
+          endpoint: `${world.url}/function/files/v1/uploads`, headers: { authorization: `Bearer ${token}`, 'x-call-id': callId }, chunkSize: CHUNK_BYTES,
+          metadata: { path: 'photos/pieces.jpg', filetype: 'image/jpeg' }, retryDelays: TUS_PAUSES_MS, onSuccess: () => resolve(), onError: reject,
+        }).start()
+      })
+      kept.set('pieces.jpg', photo)
+    } },
     { name: 'gets a thumbnail of each', async run() {
       const module = await decoderModule()
       for (const name of kept.keys()) {
@@ -151,8 +174,7 @@ async function newPhoto(): Promise<Buffer> {
   return Buffer.concat([image.subarray(0, 2), ...comments, image.subarray(2)])
 }
 
-/** The newest one; letters are in the log where there is no mail server. */
-export function codeIn(logs: string, email: string): string | undefined {
-  const letter = logs.split('\n').findLast((line) => line.includes(email) && line.includes('Your code: '))
-  return /Your code: ([-\w.]+)/.exec(letter ?? '')?.[1]
+/** Of all letters to this address, oldest first; they are in the log where there is no mail server. */
+export function codesIn(logs: string, email: string): readonly string[] {
+  return logs.split('\n').filter((line) => line.includes(email)).flatMap((line) => /Your code: ([-\w.]+)/.exec(line)?.[1] ?? [])
 }

@@ -21,12 +21,12 @@ export type MortalAlbum = AlbumWorld & {
 export type AlbumKillsReport = { readonly kills: number; readonly people: number; /** Clean-ups that began while another one ran. */ readonly overlaps: number }
 
 /** After a step has begun. */
-const LATEST_KILL_MS = 500
+const LATEST_KILL_MS = 150
 const PATIENCE_MS = 120_000
 
 export async function albumKills({ rounds, print }: AlbumKillsPlan): Promise<AlbumKillsReport> {
   await using album = await startLocalAlbum({ isCalm: false })
-  return killAlbum({
+  return await killAlbum({
     ...album,
     async kill(name) {
       const [replica] = album.platform.replicas(name)
