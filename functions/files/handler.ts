@@ -45,7 +45,7 @@ async function start(): Promise<{ readonly default: ListenerHandler }> {
     check: catalog.check,
     async write(write) {
       const written = await catalog.write(write)
-      hooks.deliver()
+      if (hooks.isMeant(write)) hooks.deliver()
       transfers.storedFiles++
       transfers.storedBytes += write.sizeBytes
       return written

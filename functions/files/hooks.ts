@@ -14,6 +14,8 @@ import type { Write } from './catalog/write-file.ts'
 export type Hooks = {
   /** The body of the call for a version; nothing where nobody is to be told of it. */
   bodyOf(file: { readonly id: string; readonly owner: string; readonly path: string; readonly version: number }, write: Write): string | undefined
+  /** Whether somebody is to be told of it. */
+  isMeant(write: Pick<Write, 'contentType'>): boolean
   /** Sends what is due, and again later what could not be sent. Returns at once. */
   deliver(): void
   /** Ends it. */
@@ -46,6 +48,8 @@ const hookRow = z.object({ id: z.string(), body: z.string(), tries: z.number(), 
 
 export function createHooks({ db, gatewayUrl, token, functionName, log, nowMs }: HookDeps): Hooks {
   const counts = { sent: 0, failed: 0 }
+  /** Since the last one that was accepted. */
+  let failures = 0
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
   let isWanted = false
@@ -59,20 +63,27 @@ export function createHooks({ db, gatewayUrl, token, functionName, log, nowMs }:
       if (first === undefined) return undefined
       const due = rows.filter(({ due_at }) => due_at <= nowMs())
       if (due.length === 0) return first.due_at - nowMs()
-      for (const hook of due) await send(hook)
+      for (const hook of due) {
+        if (await send(hook)) continue
+        // What one was not accepted for, the others will not be accepted for either, now.
+        return Math.min(FIRST_DELAY_MS * 2 ** failures++, LONGEST_DELAY_MS)
+      }
     }
   }
-  const send = async ({ id, body, tries }: z.output<typeof hookRow>): Promise<void> => {
+  const send = async ({ id, body, tries }: z.output<typeof hookRow>): Promise<boolean> => {
     try {
       const status = await post(`${gatewayUrl}/async-function/${functionName}`, token, body, callIdIn.parse(JSON.parse(body)).call_id)
       if (status < 200 || status > 299) throw new Error(`the gateway answered ${status}`)
       counts.sent++
+      failures = 0
       await db.execute([{ sql: 'DELETE FROM hooks WHERE id = :id', parameters: { id } }])
+      return true
     } catch (error) {
       counts.failed++
       const delayMs = Math.min(FIRST_DELAY_MS * 2 ** tries, LONGEST_DELAY_MS)
       log.warn('the thumbnail function could not be called', { function: functionName, hook: id, tries: tries + 1, error })
       await db.execute([{ sql: 'UPDATE hooks SET tries = tries + 1, due_at = :due WHERE id = :id', parameters: { id, due: nowMs() + delayMs } }])
+      return false
     }
   }
   const deliver = (): void => {
@@ -98,9 +109,12 @@ export function createHooks({ db, gatewayUrl, token, functionName, log, nowMs }:
     if (!isStopped) timer = setTimeout(deliver, Math.max(1, delayMs))
   }
 
+  const isMeant: Hooks['isMeant'] = ({ contentType }) => functionName !== '' && images.has(contentType)
   return {
-    bodyOf({ id, owner, path, version }, { contentType, sizeBytes }) {
-      if (functionName === '' || !images.has(contentType)) return undefined
+    isMeant,
+    bodyOf({ id, owner, path, version }, write) {
+      const { contentType, sizeBytes } = write
+      if (!isMeant(write)) return undefined
       return JSON.stringify({ file_id: id, owner, path, version, content_type: contentType, size: sizeBytes, call_id: currentCallId() })
     },
     deliver,
