@@ -39,10 +39,12 @@ worker.start()
 const tidying = setInterval(() => {
   tidy(db, settings).catch((error: unknown) => log.warn('what is over could not be removed', { error }))
 }, TIDY_EVERY_MS)
-process.once('SIGTERM', () => {
-  clearInterval(tidying)
-  void worker.stop(STOP_GRACE_MS)
-})
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => {
+    clearInterval(tidying)
+    void worker.stop(STOP_GRACE_MS)
+  })
+}
 
 export default createSchedulerService({ db, allowList, worker, settings, hasWebhookKey: key !== undefined, ready: db.prepare }, token) satisfies ListenerHandler
 

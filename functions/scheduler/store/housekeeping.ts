@@ -22,6 +22,8 @@ export async function tidy(db: Database, { historyMs, historyRuns, deadLetterMs 
       parameters: { age: historyMs },
     },
     { sql: 'DELETE FROM dependencies WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = job_id)' },
+    // One that lives shows itself again with its next runs, by a beat that it has never shown.
+    { sql: "DELETE FROM replicas WHERE owner NOT IN (SELECT owner FROM runs WHERE state = 'running')" },
     { sql: `DELETE FROM kept_answers WHERE expires_at <= ${NOW}` },
   ]
   const results = await db.execute(statements)

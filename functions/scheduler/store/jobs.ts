@@ -5,7 +5,7 @@ import type { Deps } from '../deps.ts'
 import type { JobChange, NewJob, Spec } from '../http/shapes.ts'
 import { NOW } from './clock.ts'
 import { checkCron, checkTargets, refuse } from './job-checks.ts'
-import { ensureQueue } from './queues.ts'
+import { ensureQueue, findQueue, tooManyQueues } from './queues.ts'
 import { settleDependents, settleNew } from './settle.ts'
 import { JOB_COLUMNS, readJob, showJob, type StoredJob } from './stored-job.ts'
 import { newId } from './new-id.ts'
@@ -68,6 +68,7 @@ export async function createJob(deps: Deps, body: NewJob, keep: (shown: unknown)
   if (results === undefined) {
     const taken = body.unique_key === undefined ? undefined : await findByKey(db, body.queue, body.unique_key)
     if (taken !== undefined) return { job: taken, isNew: false }
+    if (await findQueue(db, body.queue) === undefined) throw tooManyQueues()
     throw new Problem(409, 'conflict', 'the unique_key or a job of depends_on has changed meanwhile: send it again')
   }
   deps.worker.wake()

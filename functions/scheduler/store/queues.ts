@@ -59,8 +59,12 @@ export async function putQueue(db: Database, name: string, change: z.output<type
       },
     },
   ])
-  if (done === undefined) throw new Problem(409, 'too_many_queues', `there are ${MAX_QUEUES} queues: remove one`)
+  if (done === undefined) throw tooManyQueues()
   return needQueue(db, name)
+}
+
+export function tooManyQueues(): Problem {
+  return new Problem(409, 'too_many_queues', `there are ${MAX_QUEUES} queues: remove one`)
 }
 
 export async function removeQueue(db: Database, name: string): Promise<void> {

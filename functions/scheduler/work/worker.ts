@@ -4,11 +4,12 @@
  */
 import type { Log } from '@bramble/runtime'
 import type { Database, Statement } from '@bramble/runtime/service/database'
-import { claimStatements, takenIn, type TakenRun, beatStatement } from '../store/claim.ts'
+import { beatStatement, claimStatements, takenIn } from '../store/claim.ts'
 import { type Finish, finishStatements } from '../store/finish.ts'
 import { type Look, look } from '../store/look.ts'
 import { takeOverStatements } from '../store/take-over.ts'
-import { attempt, type AttemptDeps, type EndReason, timeoutOf } from './attempt.ts'
+import type { AttemptDeps } from './attempt.ts'
+import { createCallsUnderWay } from './calls-under-way.ts'
 import { createLease, leaseTimes } from './lease.ts'
 import { createNeighbours } from './neighbours.ts'
 import { planJobs } from './plan.ts'
@@ -37,7 +38,6 @@ export type WorkerDeps = {
   readonly log: Log
 }
 
-type Running = { readonly run: TakenRun; readonly begunMs: number; readonly controller: AbortController; endedBy: EndReason | undefined }
 type Ended = { readonly finish: Finish; /** It may have been kept already: the answer was lost. */ isSentAgain: boolean }
 
 const { AsyncResource } = process.getBuiltinModule('node:async_hooks')
@@ -55,9 +55,14 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
   const times = leaseTimes(leaseMs)
   const lease = createLease(times, nowMs)
   const neighbours = createNeighbours(times)
-  const deps: AttemptDeps = { ...attempts, owner, nowMs, random: Math.random }
-  const running = new Map<string, Running>()
   let ended: Ended[] = []
+  const running = createCallsUnderWay({
+    ...attempts, owner, nowMs, log, random: Math.random,
+    onEnded(finish) {
+      ended.push({ finish, isSentAgain: false })
+      wake()
+    },
+  })
   let claims = 0
   let failures = 0
   let isOn = false
@@ -71,21 +76,16 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
   let renewTimer: NodeJS.Timeout | undefined
   let leaseTimer: NodeJS.Timeout | undefined
 
-  const end = (one: Running, reason: EndReason): void => {
-    one.endedBy ??= reason
-    one.controller.abort(new Error(reason))
-  }
-
   /** Ends every call before others may begin it again. */
   const checkLease = (): void => {
     clearTimeout(leaseTimer)
-    if (running.size === 0) return
+    if (running.size() === 0) return
     if (lease.isValid()) {
       leaseTimer = setTimeout(checkLease, Math.max(1, lease.endsMs() - nowMs()))
       return
     }
-    log.warn('the lease could not be renewed: calls are ended', { runs: running.size })
-    for (const one of running.values()) end(one, 'lease')
+    log.warn('the lease could not be renewed: calls are ended', { runs: running.size() })
+    running.endAll('lease')
   }
 
   const execute = async (statements: readonly Statement[]) => {
@@ -105,11 +105,11 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
       lease.renewed(sentMs)
       counts.renewals++
       const mine = new Map(results.at(-1)?.rows.map((row) => [`${row['id']} ${row['fence']}`, row['cancel'] !== 0]))
-      for (const one of running.values()) {
+      for (const one of running.all()) {
         const isCancelled = mine.get(`${one.run.id} ${one.run.fence}`)
-        if (isCancelled === true) end(one, 'cancelled')
+        if (isCancelled === true) one.end('cancelled')
         // One that was begun after this was asked for is not in the answer.
-        else if (isCancelled === undefined && one.begunMs < sentMs) end(one, 'lease')
+        else if (isCancelled === undefined && one.begunMs < sentMs) one.end('lease')
       }
     })().catch((error: unknown) => log.warn('the lease was not renewed', { error })).finally(() => {
       renewing = undefined
@@ -118,27 +118,13 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
   }
 
   const renewLater = (): void => {
-    if (renewTimer !== undefined || running.size === 0) return
+    if (renewTimer !== undefined || running.size() === 0) return
     renewTimer = setTimeout(() => {
       renewTimer = undefined
-      if (running.size === 0) return
+      if (running.size() === 0) return
       renew()
       renewLater()
     }, times.renewEveryMs)
-  }
-
-  const begin = (run: TakenRun): void => {
-    const one: Running = { run, begunMs: nowMs(), controller: new AbortController(), endedBy: undefined }
-    running.set(run.id, one)
-    counts.begun++
-    counts.lateMs += Math.max(0, run.started_at - run.next_at)
-    const timeout = setTimeout(() => end(one, 'timeout'), timeoutOf(run))
-    void attempt(run, one.controller.signal, () => one.endedBy, deps).then((finish) => {
-      clearTimeout(timeout)
-      running.delete(run.id)
-      ended.push({ finish, isSentAgain: false })
-      wake()
-    })
   }
 
   const keep = (batch: readonly Ended[], changes: readonly number[]): void => {
@@ -152,7 +138,7 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
 
   /** Places for each queue; what does not divide goes to the first. */
   const share = (queues: readonly string[]): readonly { name: string; max: number }[] => {
-    const free = maxRunning - running.size
+    const free = maxRunning - running.size()
     const names = [...new Set(queues)].slice(0, free)
     // Not always the same one first.
     const turned = names.map((_, i) => names[(i + claims) % names.length] ?? '')
@@ -161,7 +147,7 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
 
   const giveBackDoubtful = async (): Promise<void> => {
     if (!isInDoubt) return
-    const known = JSON.stringify([...running.keys(), ...ended.map(({ finish }) => finish.id)])
+    const known = JSON.stringify([...running.ids(), ...ended.map(({ finish }) => finish.id)])
     await execute([{
       sql: `UPDATE runs SET state = 'queued', owner = NULL, attempts = attempts - 1 WHERE state = 'running' AND owner = :owner
         AND id NOT IN (SELECT value FROM json_each(:known))`,
@@ -184,7 +170,7 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
   const cycle = async (): Promise<number> => {
     checkLease()
     await giveBackDoubtful()
-    const isTaking = !isStopping && running.size < maxRunning
+    const isTaking = !isStopping && running.size() < maxRunning
     let seen = isTaking ? await look(db, owner) : undefined
     counts.looks += isTaking ? 1 : 0
     if (seen !== undefined && await takeOver(seen)) seen = await look(db, owner)
@@ -214,7 +200,11 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
             isInDoubt = true
             return 0
           }
-          for (const run of taken) begin(run)
+          for (const run of taken) {
+            counts.begun++
+            counts.lateMs += Math.max(0, run.started_at - run.next_at)
+            running.begin(run)
+          }
           checkLease()
           renewLater()
           // What is left over may be due, too: results let dependents go, another queue had no place.
@@ -271,19 +261,18 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
     },
     wake,
     cancel(runId) {
-      const one = running.get(runId)
-      if (one !== undefined) end(one, 'cancelled')
+      running.get(runId)?.end('cancelled')
     },
-    running: () => running.size,
+    running: running.size,
     async stop(graceMs) {
       isStopping = true
       const untilMs = nowMs() + graceMs
-      const isLeft = (): boolean => running.size > 0 || ended.length > 0 || cycling !== undefined
+      const isLeft = (): boolean => running.size() > 0 || ended.length > 0 || cycling !== undefined
       let isEnding = false
       while (isLeft() && nowMs() < untilMs + graceMs) {
         if (!isEnding && nowMs() >= untilMs) {
           isEnding = true
-          for (const one of running.values()) end(one, 'stopping')
+          running.endAll('stopping')
         }
         await new Promise((resolve) => setTimeout(resolve, STOP_STEP_MS))
       }

@@ -44,7 +44,7 @@ export async function scheduler(context: BenchContext): Promise<void> {
   const row = (title: string, list: readonly Sample[], more = ''): string[] => [title, showSpread(spreadOf(list.map(({ perSecond }) => perSecond)), 0),
     show(spreadOf(list.map(({ writes }) => writes)).median, 2), show(spreadOf(list.map(({ cpuUs }) => cpuUs)).median, 0), more]
   context.print(showTable(`${count} jobs that do nothing, ${CALLERS} callers, ${rounds} rounds`, ['', 'jobs/s', 'writes/job', 'CPU us/job', 'of the bare loop'], [
-    row('bare loop: insert, claim, call, finish', samples.bare), row('made and run', samples.through, showSpread(ratio, 2)),
+    row('bare loop: insert, claim, call, finish', samples.bare).with(3, ''), row('made and run', samples.through, showSpread(ratio, 2)),
     row('run only: a backlog is let go', samples.backlog), row('one at a time, made and run', [singly]),
   ]))
   await lateness(stage, context)

@@ -7,7 +7,7 @@ import { migrations } from '../../../functions/scheduler/store/schema.ts'
 import { cases, eventually, test } from '../../kit.ts'
 import { recordIn, stageForFile, WEBHOOK_KEY } from './stage.ts'
 
-const { on, end } = stageForFile()
+const { on, end } = stageForFile({ look_every: '200ms' })
 const EVERY_SECOND = '* * * * * *'
 
 test('a recurring job runs at each of its moments, once', async () => {
