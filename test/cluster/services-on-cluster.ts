@@ -30,7 +30,7 @@ export type ServicesOnCluster = {
 }
 
 export type ServicesOptions = {
-  /** Names in stack.yml; those that others stand on come first. */
+  /** Names in stack.yml and stack.album.yml; those that others stand on come first. */
   readonly services?: readonly string[]
   /** Wins over what stack.yml says. */
   readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>
@@ -59,12 +59,12 @@ const onCluster: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 export async function deployServices(cluster: Cluster, platform: PlatformOnCluster, options: ServicesOptions = {}): Promise<ServicesOnCluster> {
   const { services = ['data', 'auth'], env = {}, roles, isUnawaited = false } = options
   await labelBoards(cluster, roles ?? { storage: [DATA_NODE], compute: cluster.nodes, cache: cluster.nodes })
-  const stack = await readStack({ cwd: root })
+  const stacks = await Promise.all(['stack.yml', 'stack.album.yml'].map((file) => readStack({ cwd: root, file })))
   const bodies: DeploymentBody[] = []
   for (const name of services) {
-    const one = stack.functions.find((found) => found.name === name)
-    if (one === undefined) throw new Error(`stack.yml has no function ${name}`)
-    bodies.push(await readDeployment(stack, one, { templateHomes: [root] }))
+    const [found] = stacks.flatMap((stack) => stack.functions.filter((one) => one.name === name).map((one) => ({ stack, one })))
+    if (found === undefined) throw new Error(`no stack file has a function ${name}`)
+    bodies.push(await readDeployment(found.stack, found.one, { templateHomes: [root] }))
   }
   const accepted = async (path: string, body: object): Promise<void> => {
     const response = await platform.send(path, 'POST', body)

@@ -14,8 +14,8 @@ export type AlbumKillsPlan = {
 
 export type MortalAlbum = AlbumWorld & {
   readonly services: readonly string[]
-  /** SIGKILL for a process of the function, if one runs; answers whether. */
-  kill(name: string): Promise<boolean>
+  /** A process of the function, if one runs. */
+  pidOf(name: string): Promise<number | undefined>
 }
 
 export type AlbumKillsReport = { readonly kills: number; readonly people: number; /** Clean-ups that began while another one ran. */ readonly overlaps: number }
@@ -28,12 +28,7 @@ export async function albumKills({ rounds, print }: AlbumKillsPlan): Promise<Alb
   await using album = await startLocalAlbum({ isCalm: false })
   return await killAlbum({
     ...album,
-    async kill(name) {
-      const [replica] = album.platform.replicas(name)
-      if (replica === undefined) return false
-      process.kill(replica.pid, 'SIGKILL')
-      return true
-    },
+    pidOf: async (name) => album.platform.replicas(name)[0]?.pid,
   }, { rounds, print })
 }
 
@@ -45,7 +40,9 @@ export async function killAlbum(album: MortalAlbum, { rounds, print }: AlbumKill
   for (let round = 1; round <= rounds; round++) {
     for (const { name, run } of albumSteps(album)) {
       const victim = album.services[turn++ % album.services.length] ?? ''
-      const killing = pause(Math.random() * LATEST_KILL_MS).then(() => album.kill(victim))
+      // Found before the step begins: looking for it takes longer than the step.
+      const pid = await album.pidOf(victim)
+      const killing = pause(Math.random() * LATEST_KILL_MS).then(() => pid !== undefined && process.kill(pid, 'SIGKILL'))
       const startedMs = performance.now()
       await run().catch((error: unknown) => {
         throw new Error(`person ${round} ${name}, while ${victim} was killed: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
