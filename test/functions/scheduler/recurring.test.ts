@@ -31,6 +31,8 @@ test('a run that would overlap is left out, waits, or begins beside the other', 
   await eventually('two are beside each other', () => stage.target.to('/overlap/allow').filter(({ endedMs }) => endedMs === undefined).length >= 2)
   await eventually('the queued one has had two', () => stage.target.to('/overlap/queue').length >= 2)
   for (const id of ids.values()) await stage.call('POST', `/v1/jobs/${id}/cancel`)
+  const beside = stage.target.to('/overlap/allow').map(({ run }) => run)
+  assert.equal(new Set(beside).size, beside.length, 'a run was begun twice')
   for (const kind of ['skip', 'queue']) {
     const calls = stage.target.to(`/overlap/${kind}`)
     assert.ok(calls.every(({ beganMs }, i) => i === 0 || beganMs >= (calls[i - 1]?.endedMs ?? Infinity)), kind)
