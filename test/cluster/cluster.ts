@@ -57,6 +57,8 @@ export type Cluster = AsyncDisposable & {
   readonly nodes: readonly string[]
   node(name: string): ClusterNode
   readonly api: { stop(): Promise<void>; start(): Promise<void> }
+  /** After the API server was away: whoever waits before he looks at it again, for up to a minute, does so now. */
+  settle(): Promise<void>
   /** Answers what kubectl printed; its complaint is the error's message. */
   kubectl(...args: readonly string[]): Promise<string>
   /** `kubectl get ARGS -o json`, parsed. */
@@ -122,6 +124,7 @@ async function openCluster(number: string): Promise<Cluster> {
       stop: async () => { await command(['api', 'stop']) },
       start: async () => { await command(['api', 'start']) },
     },
+    settle: async () => { await command(['settle']) },
     get: async (...args) => JSON.parse(await kubectl('get', ...args, '-o', 'json')),
     async apply(...objects) {
       const list = { apiVersion: 'v1', kind: 'List', items: objects }

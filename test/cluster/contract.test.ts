@@ -15,6 +15,9 @@ import { pushProgram } from './probe-image.ts'
 import { openProviderWorld } from './provider-world.ts'
 
 const LIMIT_MS = 15 * 60_000
+const READY_MS = 180_000
+/** Of a scenario that could not be arranged, so many lines of what happened last. */
+const LAST_EVENTS = 15
 /** The constraint of some recorded deployments. */
 const ZERO_LABEL = 'node.kubernetes.io/instance-type=zero2'
 
@@ -30,12 +33,12 @@ test('the gateway answers as recorded over pods', async () => {
   for (const scenario of scenarios) {
     const gateway = createTestGateway(provider, scenario.auth, {}, undefined, { asyncCalls: callsOver(queued.queue) })
     try {
-      await arrange(provider, scenario.given)
+      await arrange(provider, scenario.given, READY_MS)
       await gateway.start()
       const found = await replayReal(scenario, gateway)
       if (found.length > 0) complaints[scenario.name] = found
     } catch (error) {
-      complaints[scenario.name] = [String(error)]
+      complaints[scenario.name] = [String(error), ...await stateOf(cluster)]
     } finally {
       await gateway.stop()
     }
@@ -51,6 +54,13 @@ async function prepare(cluster: Cluster, images: readonly string[]): Promise<voi
       command: ['/usr/bin/node', '/home/function/index.mjs'], env: ['port=8080'],
     })
   }
+}
+
+/** Where the pods are and what became of them, for a scenario that fails. */
+async function stateOf(cluster: Cluster): Promise<readonly string[]> {
+  const ask = (...args: readonly string[]): Promise<string> => cluster.kubectl(...args).catch(String)
+  const events = await ask('get', 'events', '-A', '--sort-by=.lastTimestamp', '--no-headers')
+  return [...(await ask('get', 'nodes,pods', '-A', '-o', 'wide')).split('\n'), ...events.trim().split('\n').slice(-LAST_EVENTS)]
 }
 
 /** Those that begin alike follow each other, and those that only ask come first: pods and namespaces are made seldom. */

@@ -55,13 +55,17 @@ export async function deployPlatform(cluster: Cluster, options: PlatformOptions 
   }
 }
 
+/** Its pods need not end in peace: nobody calls any more. */
 export async function removePlatform(cluster: Cluster): Promise<void> {
+  const inside = ['-n', 'openfaas'] as const
   for (const [kind, name] of [['deployment', 'gateway'], ['persistentvolumeclaim', 'bramble-data'], ['secret', 'basic-auth']] as const) {
-    await cluster.kubectl('-n', 'openfaas', 'delete', kind, name, '--ignore-not-found', '--wait=false').catch(() => '')
+    await cluster.kubectl(...inside, 'delete', kind, name, '--ignore-not-found', '--wait=false').catch(() => '')
   }
-  await cluster.kubectl('-n', 'openfaas', 'wait', '--for=delete', 'pod', '-l', 'app=gateway', '--timeout=120s')
+  // While this is there it would make new ones.
+  await cluster.kubectl(...inside, 'wait', '--for=delete', 'replicaset', '-l', 'app=gateway', '--timeout=120s')
+  await cluster.kubectl(...inside, 'delete', 'pods', '-l', 'app=gateway', '--grace-period=0', '--force', '--wait=true', '--timeout=120s')
   // It goes after the last pod that used it; until then another one of its name cannot be made.
-  await cluster.kubectl('-n', 'openfaas', 'wait', '--for=delete', 'persistentvolumeclaim/bramble-data', '--timeout=120s')
+  await cluster.kubectl(...inside, 'wait', '--for=delete', 'persistentvolumeclaim/bramble-data', '--timeout=120s')
 }
 
 export async function rolledOut(cluster: Cluster): Promise<void> {

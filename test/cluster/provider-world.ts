@@ -85,18 +85,24 @@ export async function openProviderWorld({ mirrored = [] }: WorldOptions = {}): P
 
 /** Nothing is left of the test before; its pods need not end in peace. */
 export async function clean(cluster: Cluster): Promise<void> {
+  await cluster.settle()
   const others = listAt(await cluster.get('namespaces'), 'items')
     .filter((one) => textAt(one, 'metadata', 'annotations', 'openfaas') === '1').map((one) => textAt(one, 'metadata', 'name') ?? '')
+  const endPods = (namespace: string): Promise<string> =>
+    cluster.kubectl('-n', namespace, 'delete', 'pods', '--all', '--grace-period=0', '--force', '--wait=false')
   for (const namespace of others) {
-    for (const kind of ['functions.openfaas.com', 'deployments', 'secrets', 'persistentvolumeclaims']) {
-      await cluster.kubectl('-n', namespace, 'delete', kind, '--all', '--wait=false')
-    }
-    await cluster.kubectl('-n', namespace, 'delete', 'pods', '--all', '--grace-period=0', '--force', '--wait=false')
+    // ReplicaSets too: until somebody collects them they would make new pods, which would end in peace.
+    await cluster.kubectl('-n', namespace, 'delete', 'functions.openfaas.com,deployments,replicasets,secrets,persistentvolumeclaims', '--all', '--wait=false')
+    await endPods(namespace)
     if (namespace !== 'openfaas-fn') await cluster.kubectl('delete', 'namespace', namespace, '--wait=false', '--ignore-not-found')
   }
   await eventually('nothing is left of the test before', async () => {
-    const pods = listAt(await cluster.get('pods', '-n', 'openfaas-fn'), 'items')
-    const namespaces = listAt(await cluster.get('namespaces'), 'items').map((one) => textAt(one, 'metadata', 'name') ?? '')
-    return pods.length === 0 && others.every((one) => one === 'openfaas-fn' || !namespaces.includes(one))
+    const left = listAt(await cluster.get('namespaces,pods', '-n', 'openfaas-fn'), 'items')
+    const hasPods = left.some((one) => textAt(one, 'kind') === 'Pod')
+    if (hasPods) await endPods('openfaas-fn')
+    return !hasPods && !left.some((one) => {
+      const name = textAt(one, 'metadata', 'name') ?? ''
+      return name !== 'openfaas-fn' && others.includes(name)
+    })
   }, CLEAN_LIMIT_MS)
 }

@@ -7,8 +7,11 @@ import type { Provider } from '../../platform/provider/provider.ts'
 import { eventually } from '../kit.ts'
 import type { Given, GivenFunction } from './scenario.ts'
 
+/** For child processes; pods on a busy machine take longer. */
+const READY_MS = 60_000
+
 /** What is there already stays; what is not given goes. Waits until all replicas take calls. */
-export async function arrange(provider: Provider, given: Given = {}): Promise<void> {
+export async function arrange(provider: Provider, given: Given = {}, readyMs = READY_MS): Promise<void> {
   const functions = given.functions ?? []
   const wanted = new Set(functions.map((one) => serviceName(specOf(one, given))))
   await removeOthers(provider, given, wanted)
@@ -29,7 +32,7 @@ export async function arrange(provider: Provider, given: Given = {}): Promise<vo
       const status = await provider.get(spec, { withUsage: one.usage !== undefined })
       return status?.availableReplicas === replicas && status.conditions.length === 0 &&
         (one.usage === undefined || status.usage !== undefined)
-    }).catch(async (cause: unknown) => {
+    }, readyMs).catch(async (cause: unknown) => {
       const { availableReplicas, conditions, usage } = await provider.get(spec, { withUsage: one.usage !== undefined }) ?? {}
       throw new Error(`${String(cause)}: ${JSON.stringify({ availableReplicas, conditions, usage })}`, { cause })
     })

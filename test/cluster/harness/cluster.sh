@@ -7,6 +7,7 @@
 #   node-stop NODE | node-start NODE          all its processes end at once; the network hears of it
 #   power-off NODE | power-on NODE            the same, and nobody hears of it
 #   api stop|start                            the API server alone
+#   settle                                    whoever waits before he asks it again, does so now
 #   push LAYOUT NAME:TAG [DIGEST]             an OCI layout folder into the cluster's registry
 #   mirror HOST[:PORT]                        nodes find that registry's images in the cluster's own
 # BRAMBLE_CLUSTER=0…9 says which of several clusters; settings.sh has all settings.
@@ -118,16 +119,30 @@ api() {
       # for up to a minute: no new Deployment would get its pods meanwhile.
       for service in controllers scheduler; do
         in_node pi4 kill -KILL "$(cat "$RUN/nodes/pi4/pids/$service")" || true
-      done ;;
+      done
+      touch "$RUN/api-was-away" ;;
     *) usage ;;
   esac
+}
+
+# Who watches the API and found it away waits before he looks again: up to a minute, and longer each time it happens within
+# two minutes (client-go). A test that comes after would wait for its pods as long. They begin anew here.
+settle() {
+  local node service
+  [ -e "$RUN/api-was-away" ] || return 0
+  rm "$RUN/api-was-away"
+  for node in $(node_names); do
+    for service in kubelet kube-proxy volumes; do
+      [ ! -e "$RUN/nodes/$node/pids/$service" ] || in_node "$node" kill -KILL "$(cat "$RUN/nodes/$node/pids/$service")" || true
+    done
+  done
 }
 
 logs() {
   if [ $# -eq 1 ]; then ls "$RUN/nodes/$1/log"; else cat "$RUN/nodes/$1/log/$2.log"; fi
 }
 
-usage() { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
 command=${1:-}; [ $# -eq 0 ] || shift
 # shellcheck source=/dev/null
@@ -144,6 +159,7 @@ case $command in
   kubectl) k "$@" ;;
   sh) node=$1; shift; in_node "$node" "${@:-bash}" ;;
   logs) logs "$@" ;;
+  settle) settle ;;
   link) ip link set "$LINKS-$1" "$2" ;;
   netem) node_delay "$1" "$2" ;;
   node-stop) node_stop "$1" ;;
