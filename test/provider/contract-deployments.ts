@@ -5,7 +5,7 @@ import { eventually, test } from '../kit.ts'
 import type { ContractWorld } from './contract.ts'
 import { ask } from './data-path.ts'
 import { refuses } from './rejections.ts'
-import { refOf, specOf } from './spec-of.ts'
+import { refOf, shortCalls, specOf } from './spec-of.ts'
 
 export function deployments(open: () => Promise<ContractWorld>): void {
   test('a deployed function becomes ready, is called, and is reported as it was sent', async () => {
@@ -118,11 +118,11 @@ export function deployments(open: () => Promise<ContractWorld>): void {
     const { provider, path } = world
     path.isDraining = false
     const image = await world.makeImage('probe')
-    await provider.apply(specOf('probe', { image, envVars: { version: 'old' } }))
+    await provider.apply(specOf('probe', { image, envVars: { version: 'old', ...shortCalls } }))
     const [old] = await path.ready('probe')
     assert.ok(old)
     const slow = ask(old, '/version?delay_ms=800')
-    await provider.apply(specOf('probe', { image, envVars: { version: 'new' } }))
+    await provider.apply(specOf('probe', { image, envVars: { version: 'new', ...shortCalls } }))
     await eventually('the switch', () => path.endpoints('probe')[0] !== old && path.endpoints('probe').length === 1)
     assert.equal(await slow, 'old')
     assert.equal(await ask(old, '/version'), 'old', 'it runs on until it is drained')
@@ -157,7 +157,7 @@ export function deployments(open: () => Promise<ContractWorld>): void {
     const { provider, path } = world
     const image = await world.makeImage('probe')
     await Promise.all(Array.from({ length: 8 }, (_, index) =>
-      provider.apply(specOf('probe', { image, envVars: { version: String(index) } }))))
+      provider.apply(specOf('probe', { image, envVars: { version: String(index), ...shortCalls } }))))
     await eventually('the last version', async () =>
       path.endpoints('probe').length === 1 && await path.call('probe', '/version') === '7')
     for (const endpoint of path.left) {

@@ -5,7 +5,7 @@ import { eventually, test } from '../kit.ts'
 import type { ContractWorld } from './contract.ts'
 import { ask } from './data-path.ts'
 import { refuses } from './rejections.ts'
-import { refOf, specOf } from './spec-of.ts'
+import { refOf, shortCalls, specOf } from './spec-of.ts'
 
 export function lifecycles(open: () => Promise<ContractWorld>): void {
   test('a function is scaled up, down, to nothing and back', async () => {
@@ -67,7 +67,7 @@ export function lifecycles(open: () => Promise<ContractWorld>): void {
     const { provider, path } = world
     path.isDraining = false
     const image = await world.makeImage('probe')
-    await provider.apply(specOf('probe', { image, envVars: { version: 'old' } }))
+    await provider.apply(specOf('probe', { image, envVars: { version: 'old', ...shortCalls } }))
     const [old] = await path.ready('probe')
     assert.ok(old)
     const slow = ask(old, '/version?delay_ms=500')

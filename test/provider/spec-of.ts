@@ -12,3 +12,6 @@ export function specOf(name: string, more: Partial<FunctionSpec> = {}): Function
 export function refOf(name: string, namespace = DEFAULT_NAMESPACE): FunctionRef {
   return { name, namespace }
 }
+
+/** For whoever waits for the end of a replica: on a cluster it goes on for as long as its longest call may take. */
+export const shortCalls = { exec_timeout: '10s' } as const
