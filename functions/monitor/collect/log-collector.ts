@@ -47,6 +47,8 @@ const MAX_RETRY_MS = 10_000
 const BATCH_LINES = 500
 /** Beyond this functions are left out: each costs a connection. */
 const MAX_FUNCTIONS = 300
+const FLOOD_LINES = 500
+const FLOOD_PAUSE_MS = 100
 const SAY_DROPPED_EVERY_MS = 10_000
 
 export function createLogCollector({ platform, store, log, nowMs, linesPerSecond, burstLines }: LogCollectorDeps): LogCollector {
@@ -78,7 +80,7 @@ export function createLogCollector({ platform, store, log, nowMs, linesPerSecond
     let hasRead = false
     let batch: Line[] = []
     let writing: Promise<void> = Promise.resolve()
-    let unwritten = 0
+    let [unwritten, leftOut] = [0, 0]
     let failure: unknown
     const flush = (): void => {
       if (batch.length === 0) return
@@ -97,7 +99,11 @@ export function createLogCollector({ platform, store, log, nowMs, linesPerSecond
         const parsed = lineIn(text)
         const fresh = parsed && count(parsed)
         const line = fresh && keep(fresh)
-        if (line === undefined) continue
+        if (line === undefined) {
+          // A flood is read no faster than this: there are others, and who wrote it is told.
+          if (fresh !== undefined && ++leftOut % FLOOD_LINES === 0) await sleep(FLOOD_PAUSE_MS, signal)
+          continue
+        }
         batch.push(line)
         if (batch.length + unwritten >= BATCH_LINES) {
           flush()

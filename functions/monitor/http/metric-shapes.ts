@@ -1,7 +1,8 @@
 /** What callers send and get about metrics and boards, as schemas. */
 import * as z from 'zod'
 
-const MAX_EXPRESSION_LENGTH = 2000
+/** It is part of a line of a request, which has its own limit. */
+const MAX_EXPRESSION_LENGTH = 800
 /** As Prometheus takes it: RFC 3339, or seconds since 1970. */
 const Moment = z.string().regex(/^(?:\d{1,11}(?:\.\d{1,9})?|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))$/, 'must be RFC 3339 or seconds since 1970')
 const Step = z.string().regex(/^(?:\d{1,8}(?:\.\d{1,3})?|\d{1,8}(?:ms|s|m|h|d))$/, 'must be seconds or a time like 15s, 5m')

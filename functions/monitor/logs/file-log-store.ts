@@ -4,7 +4,7 @@ import { createBestLines } from './best-lines.ts'
 import { mayHave } from './bloom.ts'
 import { createCursors } from './cursors.ts'
 import { comparePositions, type FoundLine, type Position } from './line.ts'
-import { type BlockMeta, columnsOf, createLineCodec } from './line-codec.ts'
+import { type BlockMeta, createLineCodec } from './line-codec.ts'
 import { isOfFunction, type LogFilter, matches } from './log-filter.ts'
 import type { LogStore } from './log-store.ts'
 import { searchBlock } from './search-block.ts'
@@ -35,11 +35,12 @@ export function createFileLogStore(deps: FileLogStoreDeps): LogStore {
 
   return {
     async open() {
-      await journal.open()
-      for (const { head: { meta } } of journal.blocks()) for (const [functionName, namespace, instance, timeMs, nth] of meta.cursors) {
-        for (const cursors of [sealed, live]) cursors.set(functionName, namespace, instance, { timeMs, nth })
-      }
-      for (const { items } of journal.batches()) items.forEach(live.note)
+      await journal.open(() => {
+        for (const { head: { meta } } of journal.blocks()) for (const [functionName, namespace, instance, timeMs, nth] of meta.cursors) {
+          for (const cursors of [sealed, live]) cursors.set(functionName, namespace, instance, { timeMs, nth })
+        }
+        for (const { items } of journal.batches()) items.forEach(live.note)
+      })
     },
 
     async append(lines, key) {
@@ -63,13 +64,18 @@ export function createFileLogStore(deps: FileLogStoreDeps): LogStore {
         }
       }
       blocks.sort(({ head: { meta: one } }, { head: { meta: other } }) => order === 'asc' ? one.fromMs - other.fromMs : other.toMs - one.toMs)
-      for (const block of blocks) {
+      const read = async (block: Block<BlockMeta> | undefined): Promise<Buffer | undefined> => {
+        if (block === undefined || best.isBeyond(block.head.meta.fromMs, block.head.meta.toMs)) return undefined
+        return await mayMatch(block, filter) ? await journal.readBody(block) : undefined
+      }
+      // The next one is read and unpacked while one is searched.
+      let next = read(blocks[0])
+      for (const [i, { head: { number, meta } }] of blocks.entries()) {
         signal.throwIfAborted()
-        const { number, meta } = block.head
-        if (best.isBeyond(meta.fromMs, meta.toMs) || !await mayMatch(block, filter)) continue
-        const body = await journal.readBody(block)
-        if (body === undefined) continue
-        searchBlock(columnsOf(body), meta, filter, (timeMs, i) => best.isWanted(timeMs, number, i), (i, line) => best.add({ line, position: [number, i] }))
+        const body = await next
+        next = read(blocks[i + 1])
+        if (body === undefined || best.isBeyond(meta.fromMs, meta.toMs)) continue
+        searchBlock(body, meta, filter, (timeMs, index) => best.isWanted(timeMs, number, index), (index, line) => best.add({ line, position: [number, index] }))
       }
       return best.list()
     },
@@ -83,7 +89,7 @@ export function createFileLogStore(deps: FileLogStoreDeps): LogStore {
         const { number, meta } = block.head
         const body = await mayMatch(block, filter) ? await journal.readBody(block) : undefined
         if (body === undefined) continue
-        searchBlock(columnsOf(body), meta, filter, (_, i) => isLater(number, i), (i, line) => found.push({ line, position: [number, i] }))
+        searchBlock(body, meta, filter, (_, i) => isLater(number, i), (i, line) => found.push({ line, position: [number, i] }))
         found.splice(0, found.length - limit)
       }
       for (const { number, items } of batches) {

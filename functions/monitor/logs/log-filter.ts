@@ -25,10 +25,15 @@ export function matches(filter: LogFilter, line: Line): boolean {
   if (!isOfFunction(filter, line.functionName, line.namespace)) return false
   if (text !== undefined && !line.text.includes(text)) return false
   if (call === undefined && fields.length === 0) return true
-  if (call !== undefined && !line.text.includes(call)) return false
+  if (call !== undefined && isPlain(call) && !line.text.includes(call)) return false
   const own = fieldsOf(line.text)
   if (own === undefined || (call !== undefined && callIdOf(own) !== call)) return false
   return fields.every(([name, value]) => valueAt(own, name) === value)
+}
+
+/** JSON writes it as it is: who looks for it may look in the text. */
+export function isPlain(value: string): boolean {
+  return /^[A-Za-z0-9_.:-]+$/.test(value)
 }
 
 /** As text; `undefined` where there is none, or something with parts. */

@@ -1,15 +1,17 @@
 /** Lines of a block that a filter wants: numbers and bytes first, a line is made only of what may be one. Pure. */
 import type { Line } from './line.ts'
-import { type BlockMeta, type Columns } from './line-codec.ts'
-import { isOfFunction, type LogFilter, matches } from './log-filter.ts'
+import { type BlockMeta, columnsOf } from './line-codec.ts'
+import { isOfFunction, isPlain, type LogFilter, matches } from './log-filter.ts'
 
 /** Calls back with the index of each line that matches, in order, and how to make it. */
 export function searchBlock(
-  columns: Columns, { sources }: BlockMeta, filter: LogFilter, isWanted: (timeMs: number, index: number) => boolean, found: (index: number, line: Line) => void,
+  body: Buffer, { sources }: BlockMeta, filter: LogFilter, isWanted: (timeMs: number, index: number) => boolean, found: (index: number, line: Line) => void,
 ): void {
+  const needle = needleOf(filter)
+  if (needle !== undefined && !body.includes(needle)) return
+  const columns = columnsOf(body)
   const { count, times, levels, starts, texts } = columns
   const isSource = sources.map(([functionName, namespace]) => isOfFunction(filter, functionName, namespace))
-  const needle = needleOf(filter)
   let nextHit = needle === undefined ? 0 : texts.indexOf(needle)
   for (let i = 0; i < count; i++) {
     const [start, end] = [starts[i] ?? 0, starts[i + 1] ?? 0]
@@ -31,9 +33,9 @@ export function searchBlock(
 
 /** Bytes that each line must have; `undefined` when nothing is sure. */
 function needleOf({ text, call, fields }: LogFilter): Buffer | undefined {
-  if (call !== undefined) return Buffer.from(call)
+  if (call !== undefined && isPlain(call)) return Buffer.from(call)
   if (text !== undefined && text !== '') return Buffer.from(text)
   // Other values may be written in several ways in JSON.
-  const plain = fields.find(([, value]) => /^[A-Za-z0-9_-]+$/.test(value) && !/^-?\d/.test(value))
+  const plain = fields.find(([, value]) => isPlain(value) && !/^-?\d/.test(value))
   return plain && Buffer.from(plain[1])
 }

@@ -51,8 +51,8 @@ export type JournalLimits = {
 }
 
 export type Journal<Item, Meta> = {
-  /** Answers the blocks; batches hold what the tails held. */
-  open(): Promise<void>
+  /** `onRead`: blocks and batches are known, and none is made yet. */
+  open(onRead?: () => void): Promise<void>
   /** Resolves when the items are in the tail's file, with where; a `key` that was there before changes nothing and answers `known`. */
   append(items: readonly Item[], key?: string): Promise<Place | 'known'>
   blocks(): readonly Block<Meta>[]
@@ -249,7 +249,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
   }
 
   return {
-    async open() {
+    async open(onRead) {
       blocks = [...await segments.open()]
       for (const { head } of blocks) head.keys.forEach(remember)
       const done = blocks.at(-1)?.head.number ?? 0
@@ -261,6 +261,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
         if (number <= done) await rm(join(folder, name))
         else batches.push(await readTail(number))
       }
+      onRead?.()
       await begin(last + 1)
       lastSyncMs = nowMs()
       timer = setInterval(() => void tick().catch(onTrouble), TICK_MS)
