@@ -59,7 +59,9 @@ export function runRoutes(deps: Deps): readonly Route<undefined>[] {
       async handle({ path }) {
         await deps.ready()
         const { state } = await needRun(db, path.id)
-        if (await redrive(deps, { id: path.id }) === 0) throw new Problem(409, 'conflict', `the run ${path.id} is ${state}: it is no dead letter`)
+        if (await redrive(deps, { id: path.id }) === 0) {
+          throw new Problem(409, 'conflict', state === 'dead' ? `the job of run ${path.id} was cancelled, or another one has its unique_key` : `the run ${path.id} is ${state}: it is no dead letter`)
+        }
         return json(showRun(await needRun(db, path.id)))
       },
     }),

@@ -229,6 +229,8 @@ export async function cancelJob(deps: Deps, { id }: StoredJob): Promise<void> {
 export async function runNow(deps: Deps, job: StoredJob, keep: (shown: unknown) => readonly Statement[]): Promise<StoredRun> {
   if (job.state === 'cancelled') throw new Problem(409, 'conflict', `the job ${job.id} was cancelled`)
   if (job.state === 'paused') throw new Problem(409, 'conflict', `the job ${job.id} is paused: resume it`)
+  const taken = job.unique_key === null ? undefined : await findByKey(deps.db, job.queue, job.unique_key)
+  if (taken !== undefined && taken.id !== job.id) throw new Problem(409, 'conflict', `the job ${taken.id} has its unique_key now`)
   const nowMs = await checkRoom(deps)
   const [waiting] = job.cron !== undefined ? [] : await deps.db.query(
     `SELECT ${RUN_COLUMNS} FROM runs WHERE job_id = :id AND kind = 'call' AND state IN ('waiting', 'queued') ORDER BY next_at LIMIT 1`, { id: job.id })

@@ -41,14 +41,21 @@ function filterOf({ queue, job }: DeadFilter): string {
   return `${queue === undefined ? '' : 'AND queue = :queue'} ${job === undefined ? '' : 'AND job_id = :job'}`
 }
 
+/**
+ * Of a dead run in table `runs`: its job goes on, or can again. One that was cancelled stays so, and of those with one unique key
+ * only one can: the one that is unfinished, else the newest.
+ */
+const CAN_GO_ON = `(runs.kind = 'webhook' OR EXISTS (SELECT 1 FROM jobs j WHERE j.id = runs.job_id AND (j.state IN ('active', 'paused')
+  OR (j.state = 'failed' AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.queue = j.queue AND o.unique_key = j.unique_key AND o.id <> j.id AND (o.state IN ('active', 'paused')
+    OR (o.state = 'failed' AND o.id > j.id AND EXISTS (SELECT 1 FROM runs d WHERE d.job_id = o.id AND d.kind = 'call' AND d.state = 'dead'))))))))`
+
 /** As if it had never been tried. Answers how many. */
 export async function redrive({ db, worker }: Deps, filter: DeadFilter & { readonly id?: string }): Promise<number> {
   const { queue, job, id } = filter
   const parameters = { ...(queue !== undefined && { queue }), ...(job !== undefined && { job }), ...(id !== undefined && { id }) }
-  const which = `SELECT id FROM runs WHERE state = 'dead' AND ended_at IS NOT NULL ${filterOf(filter)} ${id === undefined ? '' : 'AND id = :id'} ORDER BY ended_at LIMIT ${MAX_REDRIVEN}`
+  const which = `SELECT id FROM runs WHERE state = 'dead' AND ended_at IS NOT NULL ${filterOf(filter)} ${id === undefined ? '' : 'AND id = :id'} AND ${CAN_GO_ON} ORDER BY ended_at LIMIT ${MAX_REDRIVEN}`
   const results = await db.execute([
     {
-      // A job that was cancelled stays so.
       sql: `UPDATE jobs SET state = 'active', ended_at = NULL, version = version + 1
         WHERE state = 'failed' AND id IN (SELECT job_id FROM runs WHERE kind = 'call' AND id IN (${which}))`,
       parameters,

@@ -177,6 +177,25 @@ test('a dead letter is found, tried again, and thrown away', async () => {
   assert.equal((await stage.call('DELETE', `/v1/dead-letters/${String(again['id'])}`)).status, 404)
 })
 
+test('what has ended takes its unique key back only where nobody has it', async () => {
+  const stage = await on()
+  const body = { queue: 'taken-keys', unique_key: 'k', target: stage.at('/taken?status=400') }
+  const older = await stage.job(body)
+  await stage.run(older, 'dead')
+  const newer = await stage.job(body)
+  await stage.run(newer, 'dead')
+  assert.deepEqual((await stage.call('POST', '/v1/dead-letters/redrive', { queue: 'taken-keys' })).body, { redriven: 1 })
+  await eventually('the newer one has run again', () => stage.target.to('/taken').filter(({ job }) => job === newer).length === 2)
+  await stage.run(newer, 'dead')
+  const third = await stage.job({ ...body, delay_seconds: 3600 })
+  assert.deepEqual((await stage.call('POST', '/v1/dead-letters/redrive', { queue: 'taken-keys' })).body, { redriven: 0 })
+  const [run] = await stage.runs(newer)
+  assert.equal((await stage.call('POST', `/v1/dead-letters/${String(run?.['id'])}/redrive`)).status, 409)
+  assert.equal((await stage.call('POST', `/v1/jobs/${newer}/run`)).status, 409)
+  await stage.call('POST', `/v1/jobs/${third}/cancel`)
+  assert.equal((await stage.call('POST', `/v1/jobs/${newer}/run`)).status, 202)
+})
+
 test('nothing answers without the token but health and the description', async () => {
   const stage = await on()
   for (const [method, path] of [['GET', '/v1/jobs'], ['POST', '/v1/jobs'], ['GET', '/v1/queues'], ['GET', '/v1/dead-letters'], ['POST', '/v1/dead-letters/redrive']] as const) {
