@@ -132,7 +132,7 @@ test('days that are too old go, and the oldest go when all together are too larg
   await using small = await createPlace()
   await using bounded = await small.open({ maxBytes: 100_000 })
   // 256 KiB is the smallest segment: it takes several to be over the limit.
-  for (let i = 0; i < 12; i++) await bounded.store.append(Array.from({ length: 1500 }, (_, j) => lineAt(i * 1500 + j, { text: Math.random().toString(36).repeat(12) })))
+  for (let i = 0; i < 12; i++) await bounded.store.append(Array.from({ length: 1500 }, (_, j) => lineAt(i * 1500 + j, { text: Array.from({ length: 12 }, () => Math.random().toString(36)).join('') })))
   await eventually('the oldest are gone', () => bounded.store.stats().diskBytes < 700_000 && bounded.store.stats().lines < 18_000)
 })
 
