@@ -18,8 +18,6 @@ export type Hooks = {
   isMeant(write: Pick<Write, 'contentType'>): boolean
   /** Sends what is due, and again later what could not be sent. Returns at once. */
   deliver(): void
-  /** Ends it. */
-  stop(): void
   counts(): { readonly sent: number; readonly failed: number }
 }
 
@@ -53,7 +51,6 @@ export function createHooks({ db, gatewayUrl, token, functionName, log, nowMs }:
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
   let isWanted = false
-  let isStopped = false
 
   /** Answers when to come again; `undefined`: when there is something new. */
   const round = async (): Promise<number | undefined> => {
@@ -87,7 +84,7 @@ export function createHooks({ db, gatewayUrl, token, functionName, log, nowMs }:
     }
   }
   const deliver = (): void => {
-    if (functionName === '' || isStopped) return
+    if (functionName === '') return
     if (running !== undefined) {
       isWanted = true
       return
@@ -106,7 +103,7 @@ export function createHooks({ db, gatewayUrl, token, functionName, log, nowMs }:
     })
   }
   const later = (delayMs: number): void => {
-    if (!isStopped) timer = setTimeout(deliver, Math.max(1, delayMs))
+    timer = setTimeout(deliver, Math.max(1, delayMs))
   }
 
   const isMeant: Hooks['isMeant'] = ({ contentType }) => functionName !== '' && images.has(contentType)
@@ -118,10 +115,6 @@ export function createHooks({ db, gatewayUrl, token, functionName, log, nowMs }:
       return JSON.stringify({ file_id: id, owner, path, version, content_type: contentType, size: sizeBytes, call_id: currentCallId() })
     },
     deliver,
-    stop() {
-      isStopped = true
-      clearTimeout(timer)
-    },
     counts: () => counts,
   }
 }

@@ -24,8 +24,6 @@ export type Scrub = {
   startWhenDue(): Promise<void>
   /** Of the one under way, or the last one of this process. */
   report(): ScrubReport | undefined
-  /** Ends when the one under way has. */
-  done(): Promise<void>
 }
 
 export type ScrubDeps = {
@@ -113,6 +111,5 @@ export function createScrub({ db, store, everyMs, bytesPerSecond, log, nowMs }: 
       }
     },
     report: () => report,
-    done: () => running ?? Promise.resolve(),
   }
 }

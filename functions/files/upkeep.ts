@@ -29,7 +29,7 @@ export type UpkeepDeps = {
 }
 
 /** Asked about in one query. */
-const HASHES_AT_ONCE = 500
+const NAMES_AT_ONCE = 500
 const named = `SELECT hash FROM versions WHERE hash IN (SELECT value FROM json_each(:hashes))
   UNION SELECT thumbnail_hash FROM versions WHERE thumbnail_hash IN (SELECT value FROM json_each(:hashes))
   UNION SELECT hash FROM uploads WHERE hash IN (SELECT value FROM json_each(:hashes)) AND file_id IS NULL`
@@ -43,18 +43,23 @@ export function createUpkeep({ db, store, locks, isLive, trashMs, orphanMs, log,
     new Set((await db.query(named, { hashes: JSON.stringify(hashes) })).map((row) => String(row['hash'])))
 
   const removeParts = async (): Promise<number> => {
-    const uploads = new Set((await db.query('SELECT id FROM uploads')).map((row) => String(row['id'])))
     const now = nowMs()
     const seen = new Map<string, number>()
     let removed = 0
-    for (const id of await store.parts()) {
-      if (uploads.has(id) || isLive(id)) continue
-      const sinceMs = strays.get(id) ?? now
-      if (now - sinceMs >= orphanMs) {
-        await store.removePart(id)
-        removed++
-      } else {
-        seen.set(id, sinceMs)
+    const parts = await store.parts()
+    for (let at = 0; at < parts.length; at += NAMES_AT_ONCE) {
+      const some = parts.slice(at, at + NAMES_AT_ONCE)
+      const rows = await db.query('SELECT id FROM uploads WHERE id IN (SELECT value FROM json_each(:ids))', { ids: JSON.stringify(some) })
+      const uploads = new Set(rows.map((row) => String(row['id'])))
+      for (const id of some) {
+        if (uploads.has(id) || isLive(id)) continue
+        const sinceMs = strays.get(id) ?? now
+        if (now - sinceMs >= orphanMs) {
+          await store.removePart(id)
+          removed++
+        } else {
+          seen.set(id, sinceMs)
+        }
       }
     }
     strays = seen
@@ -84,7 +89,7 @@ export function createUpkeep({ db, store, locks, isLive, trashMs, orphanMs, log,
     let waiting: string[] = []
     for await (const hash of store.contents()) {
       waiting.push(hash)
-      if (waiting.length < HASHES_AT_ONCE) continue
+      if (waiting.length < NAMES_AT_ONCE) continue
       await look(waiting)
       waiting = []
     }

@@ -1,6 +1,5 @@
 /** What callers send and get, as schemas: they check the input and describe both in `/openapi.json`. */
 import * as z from 'zod'
-import { MAX_METADATA } from '../catalog/files.ts'
 import { MAX_PATH_LENGTH } from '../content/path.ts'
 
 export const MAX_TAGS = 32
@@ -10,12 +9,11 @@ export const MAX_PAGE = 200
 export const DEFAULT_PAGE = 50
 const MAX_HEADER_LENGTH = 1000
 
-const Path = z.string().min(1).max(MAX_PATH_LENGTH)
+const Path = z.string().min(1).max(MAX_PATH_LENGTH).describe('Folders with slashes between; `%2F` is a slash too')
 export const Owner = z.string().regex(/^[A-Za-z0-9._:@-]{1,128}$/, 'must be 1 to 128 of A-Z, a-z, 0-9, ".", "_", ":", "@" and "-"')
 const owner = Owner.optional().describe('Whose files; must be there with the service token, and is the person with an access token')
 const Tag = z.string().min(1).max(MAX_TAG_LENGTH)
 export const Tags = z.array(Tag).max(MAX_TAGS)
-export const Metadata = z.record(z.string().min(1).max(MAX_TAG_LENGTH), z.string().max(MAX_METADATA_LENGTH)).refine((all) => Object.keys(all).length <= MAX_METADATA)
 const Version = z.int().min(1)
 const Id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z, a-z, 0-9, "_" and "-"')
 const flag = z.boolean().default(false)

@@ -2,6 +2,7 @@
 import { Problem } from '@bramble/runtime/service/problem'
 import { MAX_METADATA } from '../catalog/files.ts'
 import { checkPath } from '../content/path.ts'
+import { MAX_METADATA_LENGTH, MAX_TAG_LENGTH, MAX_TAGS } from '../http/shapes.ts'
 
 export const CHECKSUM_ALGORITHMS = ['sha1', 'sha256', 'sha512', 'md5'] as const
 
@@ -18,9 +19,6 @@ export type Described = {
 export type Concat = { readonly kind: '' | 'partial' } | { readonly kind: 'final'; readonly ids: readonly string[] }
 
 const MAX_PARTS = 100
-const MAX_TAGS = 32
-const MAX_TAG_LENGTH = 128
-const MAX_VALUE_LENGTH = 1024
 /** Names that clients use for the same things. */
 const names = { path: ['path'], name: ['filename', 'name'], folder: ['folder'], type: ['filetype', 'type'], tags: ['tags'], none: ['relativePath'] } as const
 const meant = new Set<string>(Object.values(names).flat())
@@ -35,8 +33,8 @@ export function describedBy(header: string): Described {
   const tags = first(names.tags)?.split(',').map((tag) => tag.trim()).filter((tag) => tag !== '')
   if (tags !== undefined && (tags.length > MAX_TAGS || tags.some((tag) => tag.length > MAX_TAG_LENGTH))) throw bad('/upload-metadata', `may have ${MAX_TAGS} tags of ${MAX_TAG_LENGTH} characters`)
   const others = [...pairs].filter(([key]) => !meant.has(key))
-  if (others.length > MAX_METADATA || others.some(([, value]) => value.length > MAX_VALUE_LENGTH)) {
-    throw bad('/upload-metadata', `may have ${MAX_METADATA} names, and values of ${MAX_VALUE_LENGTH} characters`)
+  if (others.length > MAX_METADATA || others.some(([, value]) => value.length > MAX_METADATA_LENGTH)) {
+    throw bad('/upload-metadata', `may have ${MAX_METADATA} names, and values of ${MAX_METADATA_LENGTH} characters`)
   }
   return {
     path: path === undefined ? undefined : checkPath(path, '/upload-metadata'), declaredType: first(names.type), tags,
