@@ -1,6 +1,6 @@
 /** What the page does, in the browser's own JavaScript. */
 export const script = String.raw`
-const services = location.pathname.replace(/[/]album[/]?$/, '')
+const services = location.pathname.split('/album')[0]
 const album = services + '/album/photos', auth = services + '/auth/v1/', files = services + '/files/v1/files/photos/'
 /** Thumbnails are made one after another; after so long they are not waited for. */
 const LOOK_EVERY_MS = 1500, LOOKS = 40
