@@ -1,5 +1,6 @@
 /** Lines in a journal on the volume. */
-import { createJournal, type Block, type JournalLimits } from '../storage/journal.ts'
+import { createJournal, type Block } from '../storage/journal.ts'
+import type { JournalLimits } from '../storage/journal-limits.ts'
 import { createBestLines } from './best-lines.ts'
 import { mayHave } from './bloom.ts'
 import { createCursors } from './cursors.ts'

@@ -1,5 +1,6 @@
 /** Samples over time: moments in a journal, each of them what has changed since the one before. Without a folder, the last ones in memory. */
-import { createJournal, type Codec, type JournalLimits } from '../storage/journal.ts'
+import { createJournal, type Codec } from '../storage/journal.ts'
+import type { JournalLimits } from '../storage/journal-limits.ts'
 import { createReader, createWriter } from '../storage/varint.ts'
 import type { Sample } from './series.ts'
 import { applyTick, createTickEncoder, emptyState, isFirstTick, timeOfTick } from './ticks.ts'

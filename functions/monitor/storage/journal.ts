@@ -8,9 +8,12 @@ import { type FileHandle, open, readdir, readFile, rm, truncate } from 'node:fs/
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
+import { type Head, parseHead } from './block-head.ts'
 import { frameOf, framesIn } from './frames.ts'
+import type { JournalLimits } from './journal-limits.ts'
 import { createSegments, type SegmentBlock } from './segments.ts'
 import { syncFolder } from './sync-folder.ts'
+import { partsOf, recordOf } from './tail-record.ts'
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
@@ -24,31 +27,11 @@ export type Codec<Item, Meta> = {
   parseMeta(value: unknown): Meta
 }
 
-export type Head<Meta> = {
-  /** Of the tail that it was made of; rises. */
-  readonly number: number
-  readonly count: number
-  readonly rawBytes: number
-  readonly keys: readonly string[]
-  readonly meta: Meta
-}
-
 /** The number of the tail, and the first item's place in it. */
 export type Place = { readonly number: number; readonly first: number }
 export type Block<Meta> = SegmentBlock<Head<Meta>>
 /** Not yet a block. */
 export type Batch<Item> = { readonly number: number; readonly items: Item[]; readonly keys: string[]; bytes: number; readonly bornMs: number }
-
-export type JournalLimits = {
-  /** A tail of so many bytes becomes a block. */
-  readonly blockBytes: number
-  /** One that is so old, too. */
-  readonly blockMs: number
-  /** So often the tail is brought to the disk: what a power cut may take. */
-  readonly syncMs: number
-  readonly retentionMs: number
-  readonly maxBytes: number
-}
 
 export type Journal<Item, Meta> = {
   /** `onRead`: blocks and batches are known, and none is made yet. */
@@ -93,7 +76,6 @@ const MAX_KEYS = 10_000
 const SEGMENT_SHARE = 16
 const LEAST_SEGMENT_BYTES = 256 * 1024
 const TICK_MS = 1000
-const RECORD_HEAD_BYTES = 2
 
 export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrouble }: JournalDeps<Item, Meta>): Journal<Item, Meta> {
   const segments = createSegments<Head<Meta>>({
@@ -304,30 +286,13 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
     if (wholeBytes < bytes.length) await truncate(pathOf(number), wholeBytes)
     const batch: Batch<Item> = { number, items: [], keys: [], bytes: wholeBytes, bornMs: nowMs() }
     for (const record of records) {
-      const keyBytes = record.readUInt16LE(0)
-      const key = record.toString('utf8', RECORD_HEAD_BYTES, RECORD_HEAD_BYTES + keyBytes)
+      const { key, items } = partsOf(record)
       if (key !== '') {
         batch.keys.push(key)
         remember(key)
       }
-      for (const item of codec.fromRecord(record.subarray(RECORD_HEAD_BYTES + keyBytes))) batch.items.push(item)
+      for (const item of codec.fromRecord(items)) batch.items.push(item)
     }
     return batch
   }
-}
-
-function recordOf(key: string, items: Buffer): Buffer {
-  const keyBytes = Buffer.from(key)
-  const head = Buffer.alloc(RECORD_HEAD_BYTES)
-  head.writeUInt16LE(keyBytes.length)
-  return Buffer.concat([head, keyBytes, items])
-}
-
-function parseHead<Meta>(value: unknown, parseMeta: (value: unknown) => Meta): Head<Meta> {
-  if (typeof value !== 'object' || value === null || !('number' in value) || !('count' in value) || !('rawBytes' in value) || !('keys' in value) || !('meta' in value)) {
-    throw new Error('this is no head of a block')
-  }
-  const { number, count, rawBytes, keys, meta } = value
-  if (typeof number !== 'number' || typeof count !== 'number' || typeof rawBytes !== 'number' || !Array.isArray(keys)) throw new Error('this is no head of a block')
-  return { number, count, rawBytes, keys: keys.map(String), meta: parseMeta(meta) }
 }
