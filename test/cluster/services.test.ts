@@ -26,7 +26,13 @@ const PATIENCE_MS = 300_000
 const options = { timeoutMs: 900_000 }
 /** One board for each role; zero-2 has none at first. */
 const ROLES = { storage: ['zero-1'], compute: ['pi4'] }
-const SERVICES = ['data', 'auth', 'cache']
+/** Those that others stand on first; each waits on the board of its role. */
+const SERVICES: Readonly<Record<string, string>> = {
+  data: 'zero-1', files: 'zero-1', monitor: 'zero-1',
+  auth: 'pi4', scheduler: 'pi4',
+  cache: 'zero-2',
+}
+const NAMES = Object.keys(SERVICES)
 const KEYS = Array.from({ length: 300 }, (_, i) => `user-${i}`)
 
 type World = AsyncDisposable & { readonly cluster: Cluster; readonly platform: PlatformOnCluster; readonly services: ServicesOnCluster }
@@ -41,7 +47,7 @@ async function open(): Promise<World> {
   await clean(cluster)
   const platform = cleaner.use(await deployPlatform(cluster))
   cleaner.defer(() => removeServices(cluster, platform))
-  const services = await deployServices(cluster, platform, { services: SERVICES, roles: ROLES, isUnawaited: true })
+  const services = await deployServices(cluster, platform, { services: NAMES, roles: ROLES, isUnawaited: true })
   const owned = cleaner.move()
   return { cluster, platform, services, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
@@ -53,10 +59,12 @@ test('a service waits for a board with its role, and says so; each board takes w
     return /no node has the label bramble\/cache=true that the constraints ask for \(kubectl label node NAME bramble\/cache=true\)/.test(status)
   }, PATIENCE_MS)
   await labelBoards(cluster, { ...ROLES, cache: ['zero-2'] })
-  for (const name of SERVICES) await untilHealthy(cluster, platform, name)
+  for (const name of NAMES) await untilHealthy(cluster, platform, name)
   await scaleCache(3)
-  const boards = await Promise.all(SERVICES.map(async (name) => (await services.pods(name)).map((pod) => textAt(pod, 'spec', 'nodeName'))))
-  assert.deepEqual(boards, [['zero-1'], ['pi4'], ['zero-2', 'zero-2', 'zero-2']])
+  const boards = await Promise.all(NAMES.map(async (name) =>
+    [name, [...new Set((await services.pods(name)).map((pod) => textAt(pod, 'spec', 'nodeName')))].join(' ')] as const))
+  assert.deepEqual(Object.fromEntries(boards), SERVICES)
+  console.log(`idle, private memory: ${await heldBy(services, NAMES)}`)
 }, options)
 
 test('data and auth run as pods: an account is made, and nothing is lost with a killed data service', async () => {
@@ -94,6 +102,21 @@ test('data and auth run as pods: an account is made, and nothing is lost with a 
   async function held(): Promise<string> {
     return `private memory ${await heldBy(services, ['data', 'auth'])}`
   }
+}, options)
+
+test('files, scheduler and monitor run as pods: a file comes back, a job calls a function, and what that wrote is found', async () => {
+  const { services } = await world()
+  const [files, scheduler, monitor] = [services.target('files'), services.target('scheduler'), services.target('monitor')]
+  const stored = await untilAnswered('a file', () => callService(files, 'PUT', '/v1/files/notes/today.json?owner=usr_test', { json: { kept: true } }))
+  assert.equal(stored.status, 201, stored.text)
+  const read = await untilAnswered('the file', () => callService(files, 'GET', '/v1/files/notes/today.json?owner=usr_test'))
+  assert.deepEqual([read.status, read.text], [200, '{"kept":true}'])
+
+  const made = await untilAnswered('a job', () => callService(scheduler, 'POST', '/v1/jobs', { json: { target: { function: 'data', path: '/v1/db' }, method: 'GET', retry: { attempts: 1 } } }))
+  assert.equal(made.status, 201, made.text)
+  const runs = `/v1/jobs/${idOf(made.body)}/runs`
+  await eventually('the job has called, and was refused', async () => /"status":401/.test((await callService(scheduler, 'GET', runs))?.text ?? ''), PATIENCE_MS)
+  await eventually('the log of auth can be searched', async () => /"level":/.test((await callService(monitor, 'GET', '/v1/logs?function=auth&limit=5'))?.text ?? ''), PATIENCE_MS)
 }, options)
 
 test('keys of the cache are spread over its pods; one more moves its share, a killed one loses its part only', async () => {
@@ -140,6 +163,10 @@ async function scaleCache(replicas: number): Promise<void> {
     const pods = await services.pods('cache')
     return pods.length === replicas && pods.every(isReady)
   }, PATIENCE_MS)
+}
+
+function idOf(body: unknown): string {
+  return typeof body === 'object' && body !== null && 'id' in body ? String(body.id) : ''
 }
 
 function isReady(pod: unknown): boolean {
