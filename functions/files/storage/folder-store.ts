@@ -51,8 +51,8 @@ export function createFolderStore({ disk, folder, trustsFolder }: FolderStoreDep
   const partOf = (id: string, file: DiskFile, sizeBytes: number): Part => {
     const path = join(partsFolder, id)
     let atBytes = sizeBytes
-    /** Whether the name of one that was there was synced before the process ended, nobody knows. */
-    let isNamed = false
+    // Whoever knows of bytes in it knows that they were synced, and its name with them.
+    let isNamed = sizeBytes > 0
     let isClosed = false
     const close = async (): Promise<void> => {
       if (isClosed) return

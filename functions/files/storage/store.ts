@@ -22,7 +22,7 @@ export type Store = {
   /** In words; `undefined`: it is. */
   whyNotDurable(): string | undefined
   freeBytes(): Promise<number>
-  /** With the first `sizeBytes` of what it has; with 0 a new one, where there is none. `MISSING` when it has less. */
+  /** With the first `sizeBytes` of what was synced; with 0 a new one, where there is none. `MISSING` when it has less. */
   openPart(id: string, sizeBytes: number): Promise<Part>
   /** It need not be there. */
   removePart(id: string): Promise<void>

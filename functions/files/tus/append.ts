@@ -24,8 +24,8 @@ export type AppendDeps = {
 }
 
 export type Append = {
-  /** Answers the offset afterwards. */
-  bytes(upload: Upload, request: IncomingMessage, checksum: Checksum | undefined, signal: AbortSignal): Promise<number>
+  /** Answers how it is afterwards. */
+  bytes(upload: Upload, request: IncomingMessage, checksum: Checksum | undefined, signal: AbortSignal): Promise<Upload>
   /** Makes a file of an upload that has all its bytes; of one that is a file, or a part, nothing more. */
   finish(upload: Upload): Promise<void>
   /** The bytes of others, one after the other, and a file of them. */
@@ -96,9 +96,9 @@ export function createAppend({ store, uploads, quotas, takeIn, writeFile, locks 
       const to = from + count
       await part.sync()
       if (sha256 !== undefined) remember(id, sha256, to)
-      await uploads.saveReceived(id, to)
+      const expiresAt = await uploads.saveReceived(id, to)
       if (interruption !== undefined) throw asInterruption(interruption)
-      return to
+      return { ...upload, received: to, expires_at: expiresAt }
     } finally {
       signal.removeEventListener('abort', stop)
       meter?.end()

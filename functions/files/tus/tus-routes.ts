@@ -61,9 +61,9 @@ export function tusRoutes({ uploads, append, turns, takeIn, maxFileBytes }: TusD
         await uploads.saveLength(id, length)
         upload = { ...upload, length }
       }
-      const received = await append.bytes(upload, request, checksum, signal)
-      await append.finish({ ...upload, received })
-      return nothing({ ...common, 'upload-offset': received, ...expiry(await uploads.get(owner, id)) })
+      const now = await append.bytes(upload, request, checksum, signal)
+      await append.finish(now)
+      return nothing({ ...common, 'upload-offset': now.received, ...expiry(now) })
     })
 
   const join = (upload: Upload): Promise<void> => turns(upload.id, async () => {
@@ -207,5 +207,6 @@ function pathIn(header: string): string {
 
 /** Of one that waits for bytes. */
 function expiry(upload: Upload): AnswerHeaders {
-  return upload.file_id === null ? { 'upload-expires': new Date(upload.expires_at).toUTCString() } : {}
+  const isWhole = upload.kind === '' && upload.received === upload.length
+  return upload.file_id === null && !isWhole ? { 'upload-expires': new Date(upload.expires_at).toUTCString() } : {}
 }

@@ -19,10 +19,10 @@ export type Uploads = {
   find(owner: string, id: string): Promise<Upload | undefined>
   /** One that is there under this id is fine, if it is for the same. Throws 507, 422 `key_reused`, 429. */
   create(upload: NewUpload): Promise<Upload>
-  /** So many bytes are synced. */
-  saveReceived(id: string, received: number): Promise<void>
-  saveLength(id: string, length: number): Promise<void>
-  saveHash(id: string, hash: string): Promise<void>
+  /** So many bytes are synced. Answers until when it waits for more. */
+  saveReceived(id: string, received: number): Promise<number>
+  saveLength(id: string, length: number): Promise<unknown>
+  saveHash(id: string, hash: string): Promise<unknown>
   remove(ids: readonly string[]): Promise<void>
 }
 
@@ -37,8 +37,10 @@ export function createUploads({ db, quotas, defaultQuotaBytes, lifeMs, nowMs }: 
     const [row] = await db.query(`SELECT ${columns} FROM uploads WHERE id = :id AND owner = :owner AND expires_at > :now`, { id, owner, now: nowMs() })
     return row === undefined ? undefined : uploadRow.parse(row)
   }
-  const update = (id: string, set: string, values: Readonly<Record<string, string | number>>) => insist(async () => {
-    await db.execute([{ sql: `UPDATE uploads SET ${set}, expires_at = :expires WHERE id = :id`, parameters: { id, expires: nowMs() + lifeMs, ...values } }])
+  const update = (id: string, set: string, values: Readonly<Record<string, string | number>>): Promise<number> => insist(async () => {
+    const expires = nowMs() + lifeMs
+    await db.execute([{ sql: `UPDATE uploads SET ${set}, expires_at = :expires WHERE id = :id`, parameters: { id, expires, ...values } }])
+    return expires
   })
 
   return {
