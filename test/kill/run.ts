@@ -49,9 +49,9 @@ function isAlbumGood(who: string, { kills: killed, people, overlaps }: AlbumKill
   return overlaps === 0
 }
 
-function isSchedulerGood({ kills: killed, acknowledged, calls, lost, overlaps, stale, repeated, takenOver }: SchedulerKillsReport): boolean {
+function isSchedulerGood({ kills: killed, acknowledged, calls, lost, overlaps, stale, repeated, takenOver, gapMs }: SchedulerKillsReport): boolean {
   print(`scheduler, ${killed} kills: ${acknowledged} jobs acknowledged, ${lost} not run (goal 0), ${overlaps} at the same time (goal 0), ${stale} stale results kept (goal 0); ` +
-    `${calls} calls, ${takenOver} given back, ${repeated} jobs run to their end more than once`)
+    `${calls} calls, ${takenOver} given back (the next call after ${(gapMs.median / 1000).toFixed(1)} s, at most ${(gapMs.most / 1000).toFixed(1)}; the lease is 3), ${repeated} jobs run to their end more than once`)
   return lost + overlaps + stale === 0
 }
 

@@ -15,6 +15,8 @@ export type SchedulerFindings = {
   readonly repeated: number
   /** Runs that a replica did not end. */
   readonly takenOver: number
+  /** From the end of a call that broke to the next one of its run: half of them, and the longest. */
+  readonly gapMs: { readonly median: number; readonly most: number }
   readonly details: readonly string[]
 }
 
@@ -28,7 +30,9 @@ export async function checkSchedulerLedger({ data, target, acknowledged, tick }:
   const repeated = acknowledged.filter((id) => (target.done.get(id) ?? 0) > 1)
   const ticks = rows.filter(([job]) => job === tick)
   if (ticks.filter(([, state]) => state === 'succeeded').length === 0) lost.push(tick)
+  const gaps = [...target.gapsMs()].sort((a, b) => a - b)
   return {
+    gapMs: { median: gaps[Math.floor(gaps.length / 2)] ?? NaN, most: gaps.at(-1) ?? NaN },
     acknowledged: acknowledged.length, calls: target.calls(), lost: lost.length, overlaps: target.overlaps().length, stale: stale.length + target.backwards().length,
     repeated: repeated.length, takenOver: rows.reduce((sum, row) => sum + Number(row[4]), 0),
     details: [

@@ -9,6 +9,8 @@ export type SchedulerTarget = AsyncDisposable & {
   calls(): number
   /** Two calls of one run, or of a queue that allows one, at the same time. */
   overlaps(): readonly string[]
+  /** From the end of a connection that broke to the next call of its run. */
+  gapsMs(): readonly number[]
   /** A call with a number that is not greater than one that its run had before. */
   backwards(): readonly string[]
 }
@@ -20,6 +22,8 @@ export async function startSchedulerTarget(): Promise<SchedulerTarget> {
   const done = new Map<string, number>()
   const overlaps: string[] = []
   const backwards: string[] = []
+  const cutMs = new Map<string, number>()
+  const gapsMs: number[] = []
   let calls = 0
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://target')
@@ -27,6 +31,8 @@ export async function startSchedulerTarget(): Promise<SchedulerTarget> {
     const [run, job, fence] = [header('x-scheduler-run'), header('x-scheduler-job'), Number(header('x-scheduler-fence'))]
     const keys = [run, url.searchParams.get('key') ?? run]
     calls++
+    const cut = cutMs.get(run)
+    if (cut !== undefined && cutMs.delete(run)) gapsMs.push(performance.now() - cut)
     for (const key of new Set(keys)) {
       if (active.has(key)) overlaps.push(`${key} (fence ${fence})`)
       active.add(key)
@@ -43,6 +49,7 @@ export async function startSchedulerTarget(): Promise<SchedulerTarget> {
     response.on('close', () => {
       if (response.writableEnded) return
       clearTimeout(timer)
+      cutMs.set(run, performance.now())
       leave()
     })
     request.resume()
@@ -53,7 +60,7 @@ export async function startSchedulerTarget(): Promise<SchedulerTarget> {
   if (address === null || typeof address === 'string') throw new Error('no port')
   return {
     url: `http://127.0.0.1:${address.port}`, done,
-    calls: () => calls, overlaps: () => overlaps, backwards: () => backwards,
+    calls: () => calls, overlaps: () => overlaps, backwards: () => backwards, gapsMs: () => gapsMs,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       server.close()

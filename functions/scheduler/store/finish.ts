@@ -6,7 +6,7 @@ import { settleJob } from './settle.ts'
 export type Outcome =
   | { readonly state: 'succeeded' | 'dead' | 'cancelled' }
   /** Tried again after so long. */
-  | { readonly state: 'queued'; readonly waitMs: number; /** The attempt does not count. */ readonly isReturned?: boolean }
+  | { readonly state: 'queued'; readonly waitMs: number; /** The attempt does not count; it is queued where it was. */ readonly isReturned?: boolean }
 
 export type Finish = {
   readonly id: string
@@ -34,14 +34,17 @@ export const WEBHOOK_QUEUE = 'webhooks'
 /** The first result tells whether it was kept. */
 export function finishStatements({ id, jobId, kind, fence, outcome, status, result, error, entry, webhook }: Finish): readonly Statement[] {
   const isOver = outcome.state !== 'queued'
+  // What was given back keeps its place in the line.
+  const then = outcome.state !== 'queued' ? `ended_at = ${NOW}`
+    : outcome.isReturned ? 'attempts = attempts - 1, lapses = lapses + 1' : `next_at = ${NOW} + :wait`
   const first: Statement = {
     // The fencing number: a replica that was slow, and whose run was given to another one, changes nothing.
     sql: `UPDATE runs SET state = :state, owner = NULL, status = :status, result = :result, error = :error, log = ${LOG_ENTRY},
-      ${isOver ? `ended_at = ${NOW}` : `next_at = ${NOW} + :wait${'isReturned' in outcome && outcome.isReturned ? ', attempts = attempts - 1, lapses = lapses + 1' : ''}`}
+      ${then}
       WHERE id = :id AND fence = :fence AND state = 'running'`,
     parameters: {
       id, fence, state: outcome.state, status: status ?? null, result: result ?? null, error: error ?? null, entry: JSON.stringify(entry),
-      ...(outcome.state === 'queued' && { wait: Math.round(outcome.waitMs) }),
+      ...(outcome.state === 'queued' && !outcome.isReturned && { wait: Math.round(outcome.waitMs) }),
     },
   }
   if (!isOver || kind === 'webhook') return [first]

@@ -35,8 +35,8 @@ export function createAllowList({ allowedFunctions, allowedUrls, privateHosts, t
   return {
     refusal(target) {
       if ('function' in target) {
-        return functions.some((pattern) => pattern.test(target.function)) ? undefined
-          : `the function ${target.function} is not in allowed_functions`
+        if (!functions.some((pattern) => pattern.test(target.function))) return `the function ${target.function} is not in allowed_functions`
+        return isWithin(target) ? undefined : `the path ${target.path} leaves the function ${target.function}: write it without "." and ".."`
       }
       const url = URL.parse(target.url)
       if (url === null || !/^https?:$/.test(url.protocol)) return 'the url is not an http or https URL'
@@ -49,6 +49,12 @@ export function createAllowList({ allowedFunctions, allowedUrls, privateHosts, t
     mayBePrivate,
     isTrusted: (name) => trusted.some((pattern) => pattern.test(name)),
   }
+}
+
+/** As the client reads it that makes the call: `..`, `%2e%2e` and backslashes are steps upwards. */
+function isWithin({ function: name, path }: { readonly function: string; readonly path: string }): boolean {
+  const own = `/function/${name}/`
+  return URL.parse(`http://gateway${own.slice(0, -1)}${path}`)?.pathname.startsWith(own) === true
 }
 
 /** Whole segments: `/hooks` allows `/hooks/a`, not `/hooks-of-others`. The parser has taken `..` away, but not its encoded slashes. */
