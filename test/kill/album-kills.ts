@@ -62,6 +62,13 @@ async function overlapsIn(album: AlbumWorld, rounds: number): Promise<number> {
     const found = itemsOf(reply?.body).map((item) => (isRecord(item) ? { text: textIn(item['fields'], 'message'), fence: isRecord(item['fields']) ? item['fields']['fence'] : 0 } : { text: '', fence: 0 }))
     return found.filter(({ text }) => text === 'clean-up ended').length >= rounds && found
   }, PATIENCE_MS)
+  return countOverlaps(lines)
+}
+
+type Line = { readonly text: string; readonly fence: unknown }
+
+/** Of those that ended; one that was killed has no end, and may be followed by the next. */
+export function countOverlaps(lines: readonly Line[]): number {
   return lines.reduce((overlaps, { text, fence }, i) => {
     if (text !== 'clean-up ended') return overlaps
     const began = lines.findIndex((one) => one.text === 'clean-up begins' && one.fence === fence)
