@@ -75,6 +75,7 @@ const list = createAllowList({
 cases('a job may call', [
   { name: 'a function by its name', target: { function: 'album', path: '/' } },
   { name: 'a function by a pattern', target: { function: 'report-daily', path: '/' } },
+  { name: 'a function by a path with dots in it', target: { function: 'album', path: '/a..b/...?back=/../' } },
   { name: 'a function of another namespace', target: { function: 'any.other', path: '/' } },
   { name: 'what lies under a prefix', target: { url: 'https://api.example.org/hooks/a?b=c' } },
   { name: 'a host without a path', target: { url: 'https://plain.example.org/anything' } },
@@ -83,6 +84,7 @@ cases('a job may call', [
 ] satisfies { name: string; target: Target }[], ({ target }: { target: Target }) => assert.equal(list.refusal(target), undefined))
 
 cases('a job may not call', [
+  ...['/..', '/../data/x', '/%2e%2e/data/x', '/.%2E/data/x', '/\\..\\data', '/a/../../data/x'].map((path) => ({ name: `what lies beside a function: ${path}`, target: { function: 'album', path }, says: /leaves the function/ })),
   { name: 'a function that is not named', target: { function: 'data', path: '/' }, says: /allowed_functions/ },
   { name: 'a function whose name only begins so', target: { function: 'albums', path: '/' }, says: /allowed_functions/ },
   { name: 'a dot where the pattern has one letter', target: { function: 'reportx', path: '/' }, says: /allowed_functions/ },
