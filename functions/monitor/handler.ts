@@ -31,6 +31,8 @@ const BLOCK_BYTES = 512 * 1024
 const LINES_BLOCK_MS = 300_000
 /** Moments hang together for so long. */
 const SAMPLES_BLOCK_MS = 3_600_000
+/** There are some every quarter of a minute, and a card wears out: the last minute of them is not worth it. */
+const SAMPLES_SYNC_MS = 60_000
 
 /** The promise of a module, as the runtime takes it: health answers while the stores are read. */
 export default start()
@@ -95,10 +97,10 @@ function createLineStore({ folder, memoryBytes, maxLogBytes, logRetentionMs, syn
   })
 }
 
-function createSampleStore({ folder, memoryBytes, maxMetricBytes, metricRetentionMs, syncMs }: Settings, nowMs: () => number): MetricStore {
+function createSampleStore({ folder, memoryBytes, maxMetricBytes, metricRetentionMs }: Settings, nowMs: () => number): MetricStore {
   return createMetricStore({
     folder: folder === '' ? '' : `${folder}/metrics`, memoryBytes, nowMs, onTrouble: createTroubleLog(log, 'samples cannot be brought to the disk'),
-    limits: { blockBytes: BLOCK_BYTES, blockMs: SAMPLES_BLOCK_MS, syncMs, retentionMs: metricRetentionMs, maxBytes: maxMetricBytes },
+    limits: { blockBytes: BLOCK_BYTES, blockMs: SAMPLES_BLOCK_MS, syncMs: SAMPLES_SYNC_MS, retentionMs: metricRetentionMs, maxBytes: maxMetricBytes },
   })
 }
 

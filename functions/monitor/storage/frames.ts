@@ -20,7 +20,8 @@ export function framesIn(bytes: Buffer): { readonly records: readonly Buffer[]; 
   while (at + HEAD_BYTES <= bytes.length) {
     const length = bytes.readUInt32LE(at)
     const end = at + HEAD_BYTES + length
-    if (length > MAX_RECORD_BYTES || end > bytes.length) break
+    // Zeros are what a power cut leaves, and their checksum is right.
+    if (length === 0 || length > MAX_RECORD_BYTES || end > bytes.length) break
     const record = bytes.subarray(at + HEAD_BYTES, end)
     if (crc32(record) !== bytes.readUInt32LE(at + 4)) break
     records.push(record)

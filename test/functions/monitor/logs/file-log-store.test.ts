@@ -64,7 +64,8 @@ test('a record that was torn by a kill is cut off, and those before it are there
   await first.store.close()
   const [tail = ''] = (await readdir(place.folder)).filter((name) => name.endsWith('.tail'))
   const bytes = await readFile(join(place.folder, tail))
-  for (const torn of [bytes.subarray(0, bytes.length - 3), Buffer.concat([bytes, Buffer.from([200, 0, 0, 0, 1])])]) {
+  // A power cut leaves zeros where the length of a file was written and its content was not.
+  for (const torn of [bytes.subarray(0, bytes.length - 3), Buffer.concat([bytes, Buffer.from([200, 0, 0, 0, 1])]), Buffer.concat([bytes, Buffer.alloc(4096)])]) {
     for (const name of await readdir(place.folder)) await rm(join(place.folder, name))
     await writeFile(join(place.folder, tail), torn)
     const again = await place.open({ blockBytes: 2 ** 20 })
