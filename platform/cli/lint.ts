@@ -12,7 +12,7 @@ import { readStack, type StackFile } from '../stack/read-stack.ts'
 import { createCommand, takeArguments, type Io } from './command.ts'
 import { projectRoot } from './project.ts'
 import { checkPublicImages } from './public-images.ts'
-import { registryOptions } from './registry-access.ts'
+import { insecureRegistries, registryOptions } from './registry-access.ts'
 import { chosenFunctions, stackOptions } from './target.ts'
 import { paint, print, tell } from './terminal.ts'
 
@@ -37,7 +37,7 @@ export const lint = createCommand({
     const stack = await readStack({ cwd: io.cwd, file: options.yaml, variables: options.envsubst === false ? undefined : io.env })
     const functions = chosenFunctions(stack, options, [])
     const { bodies, findings } = await deploymentsOf(stack, functions)
-    const asked = options['ask-registries'] ? await checkPublicImages(bodies, options['insecure-registry']) : []
+    const asked = options['ask-registries'] ? await checkPublicImages(bodies, insecureRegistries(io, options)) : []
     const found = [...findings, ...target === 'openfaas-ce' ? [...bodies.flatMap(checkForAny), ...checkForOpenfaas(bodies)] : bodies.flatMap(checkForBramble), ...asked]
       .map((one) => ({ place: placeOf(stack, one), ...one })).toSorted((a, b) => byPlace(a.place, b.place))
     const errors = found.filter(({ level }) => level === 'error').length

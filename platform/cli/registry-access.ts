@@ -36,8 +36,7 @@ export function createRegistryAccess(io: Io, options: RegistryValues): RegistryA
     dockerFolder: io.env['DOCKER_CONFIG'] || join(io.env['HOME'] || homedir(), '.docker'),
     env: io.env,
   })
-  const named = options['insecure-registry'] ?? []
-  const insecure = (named.length > 0 ? named : (io.env['insecure_registries'] ?? '').split(',').map((one) => one.trim()).filter(Boolean)).map(parseRegistryName)
+  const insecure = insecureRegistries(io, options)
   const plainly = (line: string): void => tell(io, line)
   let teller = plainly
   let ca: Promise<string | undefined> | undefined
@@ -63,6 +62,12 @@ export function createRegistryAccess(io: Io, options: RegistryValues): RegistryA
       open.clear()
     },
   }
+}
+
+/** HOST:PORT of those that may do without TLS. */
+export function insecureRegistries(io: Io, options: Pick<RegistryValues, 'insecure-registry'>): readonly string[] {
+  const named = options['insecure-registry'] ?? []
+  return (named.length > 0 ? named : (io.env['insecure_registries'] ?? '').split(',').map((one) => one.trim()).filter(Boolean)).map(parseRegistryName)
 }
 
 async function readCa(io: Io, file: string | undefined): Promise<string | undefined> {
