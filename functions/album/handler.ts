@@ -45,8 +45,10 @@ export default {
       if (request.method === 'PUT' && !contentType.startsWith('image/')) throw new HttpError(415, 'this is an album of photos: send an image')
       const photo = nameIn(name ?? '')
       const answer = await (request.method === 'PUT' ? photos.put({ token, callId }, photo, contentType, request.body) : photos.remove({ token, callId }, photo))
-      if (answer.ok) await lists.forget(person, callId)
-      log.info(request.method === 'PUT' ? 'photo added' : 'photo deleted', { person, photo, status: answer.status })
+      if (answer.ok) {
+        await lists.forget(person, callId)
+        log.info(request.method === 'PUT' ? 'photo added' : 'photo deleted', { person, photo })
+      }
       return new Response(answer.body, { status: answer.status, headers: { 'content-type': answer.headers.get('content-type') ?? 'text/plain' } })
     }
     if (what === 'POST /clean-up') {
@@ -63,8 +65,10 @@ export default {
 
 function nameIn(segment: string): string {
   try {
-    return decodeURIComponent(segment)
+    const name = decodeURIComponent(segment)
+    if (!name.includes('/')) return name
   } catch {
     throw new HttpError(400, 'the name cannot be decoded: write UTF-8 as %XX')
   }
+  throw new HttpError(400, 'the name must not have a "/": there are no folders in an album')
 }
