@@ -32,6 +32,9 @@ export function tusRoutes({ uploads, append, turns, takeIn, maxFileBytes }: TusD
     const answer = problemAnswer(problem)
     return { ...answer, headers: { ...answer.headers, ...common } }
   }
+  /** The usual client begins a new upload when HEAD is answered with anything but this. */
+  const refuseForNow = (problem: Problem): Answer => refuse(problem.status < 500 ? problem
+    : new Problem(423, problem.code, problem.message, { headers: problem.headers, cause: problem }))
   const same = { tag: 'uploads', query: ownerQuery, refuse } as const
   const what = {
     'tus-version': VERSION, 'tus-extension': EXTENSIONS, 'tus-max-size': maxFileBytes, 'tus-checksum-algorithm': CHECKSUM_ALGORITHMS.join(','), ...common,
@@ -127,8 +130,8 @@ export function tusRoutes({ uploads, append, turns, takeIn, maxFileBytes }: TusD
     }),
 
     route({
-      ...same, method: 'get', at: '/v1/uploads/:id', id: 'getUpload', summary: 'How far an upload is', access: 'person', path: idInPath, headers: readHeaders,
-      description: 'HEAD ends a call that is still sending bytes: who asks for the offset means to go on there.',
+      ...same, refuse: refuseForNow, method: 'get', at: '/v1/uploads/:id', id: 'getUpload', summary: 'How far an upload is', access: 'person', path: idInPath, headers: readHeaders,
+      description: 'HEAD ends a call that is still sending bytes: who asks for the offset means to go on there. 423: it cannot be told just now.',
       answers: { 200: { description: 'In the headers, and of GET as JSON', schema: UploadState, headers: { 'Upload-Offset': 'How many bytes are kept' } } },
       async handle({ path: { id }, query, headers, caller, request }) {
         const owner = ownerOf(caller, query.owner)

@@ -34,7 +34,7 @@ export type UploadsDeps = { readonly db: Database; readonly quotas: Quotas; read
 
 export function createUploads({ db, quotas, defaultQuotaBytes, lifeMs, nowMs }: UploadsDeps): Uploads {
   const find: Uploads['find'] = async (owner, id) => {
-    const [row] = await db.query(`SELECT ${columns} FROM uploads WHERE id = :id AND owner = :owner AND expires_at > :now`, { id, owner, now: nowMs() })
+    const [row] = await insist(() => db.query(`SELECT ${columns} FROM uploads WHERE id = :id AND owner = :owner AND expires_at > :now`, { id, owner, now: nowMs() }))
     return row === undefined ? undefined : uploadRow.parse(row)
   }
   const update = (id: string, set: string, values: Readonly<Record<string, string | number>>): Promise<number> => insist(async () => {

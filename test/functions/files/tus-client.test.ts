@@ -71,7 +71,7 @@ test('a service that is killed goes on where it last told, and every byte is rig
   })
   await upload(line.url, bytes, 'killed.bin')
   assert.equal(await hashOf('killed.bin'), sha256(bytes))
-  assert.ok(line.sentBytes() < 60 * MEBIBYTE, `${line.sentBytes()} bytes were sent`)
+  assert.ok(line.sentBytes() < 60 * MEBIBYTE, `${line.sentBytes()} bytes were sent: ${JSON.stringify(on.logs().filter(({ level }) => level !== 'info'))}`)
 })
 
 test('a client that asks for the offset takes the place of a connection that is as good as dead', async () => {

@@ -174,4 +174,17 @@ test('a service uploads for somebody, and is told where', async () => {
   assert.equal(await content('for.txt', await on.tokenOf('grace')), 'abc')
 })
 
+test('who asks for an offset that cannot be told just now is asked to come again, and begins nothing anew', async () => {
+  const on = await stage.on()
+  const at = await create({ ...named('patient.txt'), 'upload-length': '6' })
+  await append(at, 0, 'abc')
+  await on.kill()
+  await on.start({ auth_url: 'http://127.0.0.1:9' })
+  const head = await send('HEAD', at, {})
+  assert.deepEqual([head.status, head.headers.get('retry-after'), head.headers.get('tus-resumable')], [423, '1', '1.0.0'])
+  await on.kill()
+  await on.start()
+  assert.equal((await send('HEAD', at, {})).headers.get('upload-offset'), '3')
+})
+
 stage.end()
