@@ -13,7 +13,7 @@ export const MAY_BEGIN = `r.state = 'queued' AND r.next_at <= clock.now
   AND (r.serial_key IS NULL OR NOT EXISTS (SELECT 1 FROM runs o WHERE o.serial_key = r.serial_key AND o.state IN ('queued', 'running')
     AND (o.state = 'running' OR o.next_at < r.next_at OR (o.next_at = r.next_at AND o.id < r.id))))`
 
-/** How many calls the rate of queue `q` allows now: its next ones are given out up to \`rate_next\`, at most a period ahead. */
+/** How many calls the rate of queue `q` allows now: its next ones are given out up to `rate_next`, at most a period ahead. */
 export const RATE_LEFT = 'CAST((clock.now + q.rate_period_ms - MAX(q.rate_next, clock.now)) * q.rate_count / q.rate_period_ms AS INTEGER)'
 
 /** Jobs that are planned in one go. */

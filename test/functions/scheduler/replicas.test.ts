@@ -62,6 +62,8 @@ async function kill(stage: Stage): Promise<() => Promise<void>> {
     assert.ok(first?.isCut === true && (second?.beganMs ?? 0) >= (first.endedMs ?? Infinity))
     // What a replica could not help is nobody's failure.
     assert.equal((await stage.runs(id))[0]?.['attempts'], 1)
+    // It has not gone to the end of the line.
+    assert.deepEqual(await stage.rows(`SELECT next_at = due_at FROM runs WHERE job_id = '${id}'`), [[1]])
   }
 }
 
