@@ -32,6 +32,11 @@ export async function listSecrets(client: Client, namespace: string | undefined)
     typeof item === 'object' && item !== null && 'name' in item && typeof item.name === 'string' ? [item.name] : []).sort()
 }
 
+/** `USER:PASSWORD`, after a call that the gateway has answered. */
+export function gatewayLogin(client: Client): string {
+  return client.login() ?? NO_LOGIN
+}
+
 /** Makes those that may be any text. One that somebody else makes meanwhile is fine. */
 export async function makeMissingSecrets(io: Io, client: Client, functions: readonly StackFunction[], place: Place): Promise<void> {
   const known = new Map<string | undefined, Set<string>>()
@@ -46,7 +51,7 @@ export async function makeMissingSecrets(io: Io, client: Client, functions: read
       // The password may be another one than the last time.
       if (isKnown && !isLogin(one, name)) continue
       present.add(name)
-      const value = isLogin(one, name) ? client.login() ?? NO_LOGIN : randomSecret()
+      const value = isLogin(one, name) ? gatewayLogin(client) : randomSecret()
       const body = { name, ...(namespace ? { namespace } : {}), value, rawValue: Buffer.from(value).toString('base64') }
       const reply = await client.system(isKnown ? 'PUT' : 'POST', '/system/secrets', { json: body })
       if (!isAccepted(reply.status) && reply.status !== 409) throw failure(reply)
@@ -62,7 +67,7 @@ export async function commandsForMissing(client: Client, one: StackFunction, pla
   const namespace = place.namespace || one.namespace
   if (one.secrets.length === 0) return []
   const present = await listSecrets(client, namespace)
-  return one.secrets.filter((name) => !present.includes(name)).map((name) => `bramble secret create ${name}${isRandom(one, name) ? ' --generate' : ''}${namespace ? ` -n ${namespace}` : ''}`)
+  return one.secrets.filter((name) => !present.includes(name)).map((name) => `bramble secret create ${name}${isRandom(one, name) ? ' --generate' : isLogin(one, name) ? ' --gateway-login' : ''}${namespace ? ` -n ${namespace}` : ''}`)
 }
 
 function isLogin({ annotations }: StackFunction, name: string): boolean {

@@ -4,9 +4,9 @@ import { resolve } from 'node:path'
 import { BrambleError, hasCode, reasonOf } from '../lib/errors.ts'
 import { checkSecretName } from '../openfaas/names.ts'
 import { nearest } from '../stack/nearest.ts'
-import { failure, type Reply } from './client.ts'
+import { type Client, failure, type Reply } from './client.ts'
 import { createCommand, takeArguments, type Io } from './command.ts'
-import { listSecrets, randomSecret } from './missing-secrets.ts'
+import { gatewayLogin, listSecrets, randomSecret } from './missing-secrets.ts'
 import { isAccepted } from './rollout.ts'
 import { gatewayOptions, openGateway, stackOptions } from './target.ts'
 import { paint, print, tell } from './terminal.ts'
@@ -20,6 +20,7 @@ type ValueOptions = {
   readonly 'from-file'?: string | undefined
   readonly 'from-literal'?: string | undefined
   readonly generate?: boolean | undefined
+  readonly 'gateway-login'?: boolean | undefined
   readonly trim?: boolean | undefined
 }
 
@@ -34,6 +35,7 @@ export const secret = createCommand({
     'from-file': { type: 'string', value: 'FILE', meaning: 'take the value from a file, byte for byte' },
     'from-literal': { type: 'string', value: 'TEXT', meaning: 'take the value from the command line (others can see it there)' },
     generate: { type: 'boolean', meaning: 'make a random value: 64 hexadecimal digits' },
+    'gateway-login': { type: 'boolean', meaning: 'take the user and password of the gateway itself, USER:PASSWORD' },
     trim: { type: 'boolean', meaning: 'remove white space around the value (standard input: unless --trim=false)' },
     replace: { type: 'boolean', meaning: 'with create: update the secret if it is there already' },
     json: { type: 'boolean', meaning: 'with list: as JSON' },
@@ -55,8 +57,9 @@ export const secret = createCommand({
       case 'create':
       case 'update': {
         const name = nameFrom(action, rest)
-        const value = await readValue(io, options)
+        const typed = options['gateway-login'] ? undefined : await readValue(io, options)
         const client = await openGateway(io, options)
+        const value = typed ?? await readLogin(client, options)
         const body = { name, ...(namespace ? { namespace } : {}), value: value.toString('utf8'), rawValue: value.toString('base64') }
         let reply = await client.system(action === 'create' ? 'POST' : 'PUT', '/system/secrets', { json: body })
         const isReplaced = action === 'create' && reply.status === 409 && options.replace === true
@@ -90,6 +93,15 @@ function accept(reply: Reply, what: string): void {
   if (isAccepted(reply.status)) return
   const error = failure(reply)
   throw new BrambleError(error.code, `${what}: ${error.message}`, { cause: error })
+}
+
+/** What the gateway has just taken: a wrong one must not become a secret. */
+async function readLogin(client: Client, options: ValueOptions): Promise<Buffer> {
+  if (options['from-file'] !== undefined || options['from-literal'] !== undefined || options.generate) {
+    throw new BrambleError('INVALID', 'use one of --gateway-login, --from-file, --from-literal and --generate')
+  }
+  accept(await client.system('GET', '/system/info'), 'the gateway')
+  return Buffer.from(gatewayLogin(client))
 }
 
 /** A file is taken as it is; what is typed or piped loses the line end that nobody means. */

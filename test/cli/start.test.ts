@@ -57,6 +57,10 @@ test('start gives a function that asks for it the user and password of the gatew
   assert.match(platform.stderr(), /^secret login: made, the user and password of this gateway, for hello$/m)
   const login = await (await fetch(`${platform.url}/function/hello`)).text()
   assert.equal(`${login}\n`, `admin:${await platform.at.read('.bramble/basic-auth-password')}`)
+  // Elsewhere a person makes it with one command.
+  assert.equal((await platform.bramble(['secret', 'create', 'login', '--gateway-login', '--replace'])).stdout, 'secret login: updated\n')
+  const both = await platform.bramble(['secret', 'create', 'login', '--gateway-login', '--generate'])
+  assert.deepEqual([both.code, /use one of --gateway-login/.test(both.stderr)], [1, true])
 })
 
 test('a port that is taken is one line', async () => {

@@ -65,6 +65,24 @@ test('a tail shows lines as they come, and goes on after the last one that was s
   assert.equal(again?.['id'], second?.['id'])
 })
 
+test('a browser gets events, and those it missed when it comes back with the id of the last', async () => {
+  await using monitor = await startMonitor()
+  await monitor.push([{ message: 'one' }, { message: 'two' }, { message: 'three' }])
+  const [last] = await monitor.lines('text=one')
+  const hangUp = new AbortController()
+  const answer = await monitor.call('GET', '/v1/logs/tail', { headers: { accept: 'text/event-stream', 'last-event-id': last?.id ?? '' }, signal: hangUp.signal })
+  assert.match(answer.headers.get('content-type') ?? '', /^text\/event-stream/)
+  let text = ''
+  for await (const chunk of answer.body ?? []) {
+    text += Buffer.from(chunk).toString()
+    if (text.includes('three')) break
+  }
+  hangUp.abort()
+  const events = [...text.matchAll(/^id: (\S+)\ndata: (.*)\n\n/gm)].map(([, id, data]) => [id, JSON.parse(data ?? '').fields.message])
+  assert.deepEqual(events.map(([, message]) => message), ['two', 'three'])
+  assert.notEqual(events[0]?.[0], last?.id)
+})
+
 test('a flood of pushes is answered, and the answer says what is wrong with a line', async () => {
   await using monitor = await startMonitor()
   const bad = await monitor.call('POST', '/v1/lines', { body: '{"message":"a"}\nnot json', headers: { 'content-type': 'application/x-ndjson' } })
