@@ -1,7 +1,10 @@
 /** `Content-Disposition` (RFC 6266): shown in the browser only where that cannot do harm, and under a name that stays a name. */
 
-/** What a browser shows without running anything that is in it. */
-const shown = /^(?:image\/(?:jpeg|png|gif|webp|avif|bmp)|audio\/[a-z0-9.+-]+|video\/[a-z0-9.+-]+|text\/plain(?:; charset=utf-8)?)$/
+/** What a browser shows without running anything that is in it. A closed list: it takes any `…+xml` for a page. */
+const shown = new RegExp(`^(?:${[
+  'image/(?:jpeg|png|apng|gif|webp|avif|bmp)', 'audio/(?:mpeg|mp3|mp4|x-m4a|ogg|opus|wav|x-wav|wave|flac|x-flac|webm|3gpp)',
+  'video/(?:mp4|webm|ogg|quicktime|3gpp|x-matroska|x-msvideo)', 'text/plain(?:; charset=utf-8)?',
+].join('|')})$`)
 
 export function dispositionOf(name: string, contentType: string, isDownload: boolean): string {
   const how = isDownload || !shown.test(contentType) ? 'attachment' : 'inline'

@@ -108,9 +108,9 @@ export function tusRoutes({ uploads, append, turns, takeIn, maxFileBytes }: TusD
         const concat = concatIn(headers['upload-concat'])
         const header = headers['upload-metadata'] ?? ''
         const path = concat.kind === 'partial' ? '' : pathIn(header)
-        const parts = concat.kind === 'final' ? await joined(owner, concat.ids) : []
+        const parts = concat.kind === 'final' ? await joined(owner, concat, header) : []
         const length = concat.kind === 'final' ? parts.reduce((sum, part) => sum + (part.length ?? 0), 0) : lengthIn(headers['upload-length'], headers['upload-defer-length'])
-        const id = idOf(owner, concat, checkKey(headers['idempotency-key']))
+        const id = idOf(owner, concat, header, checkKey(headers['idempotency-key']))
         const there = concat.kind === 'final' ? await uploads.find(owner, id) : undefined
         if (there === undefined) await takeIn.checkRoom(length ?? 0)
         const upload = there ?? await uploads.create({ id, owner, path, kind: concat.kind, parts: parts.map((part) => part.id), header, length })
@@ -181,14 +181,15 @@ export function tusRoutes({ uploads, append, turns, takeIn, maxFileBytes }: TusD
   ]
 
   /** Those to be joined, or those that were: a call that is sent again finds them gone. */
-  async function joined(owner: string, ids: readonly string[]): Promise<readonly Upload[]> {
-    const before = await uploads.find(owner, idOf(owner, { kind: 'final', ids }, undefined))
-    return before === undefined ? partsOf(owner, ids) : []
+  async function joined(owner: string, concat: Concat & { readonly kind: 'final' }, header: string): Promise<readonly Upload[]> {
+    const before = await uploads.find(owner, idOf(owner, concat, header, undefined))
+    return before === undefined ? partsOf(owner, concat.ids) : []
   }
 }
 
-function idOf(owner: string, concat: Concat, key: string | undefined): string {
-  const seed = concat.kind === 'final' ? ['final', owner, ...concat.ids] : key === undefined ? undefined : ['key', owner, key]
+/** The same parts under another name are another call. */
+function idOf(owner: string, concat: Concat, header: string, key: string | undefined): string {
+  const seed = concat.kind === 'final' ? ['final', owner, header, ...concat.ids] : key === undefined ? undefined : ['key', owner, key]
   return seed === undefined ? randomUUID() : createHash('sha256').update(JSON.stringify(seed)).digest('base64url')
 }
 

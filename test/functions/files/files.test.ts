@@ -149,6 +149,7 @@ cases('the type is what the bytes say', [
   { name: 'a page', bytes: '<h1>ü</h1>', declared: 'text/html; charset=latin1', is: 'text/html; charset=utf-8' },
   { name: 'bytes that call themselves an image', bytes: Buffer.from([1, 2, 3]), declared: 'image/jpeg', is: 'application/octet-stream' },
   { name: 'bytes of a type nobody knows', bytes: Buffer.from([1, 2, 3]), declared: 'application/x-own', is: 'application/x-own' },
+  { name: 'a drawing in UTF-16 that calls itself a film', bytes: Buffer.from('\ufeff<svg/>', 'utf16le'), declared: 'video/svg+xml', is: 'video/svg+xml' },
   { name: 'a document in a zip', bytes: Buffer.from('504b0304140000', 'hex'), declared: 'application/vnd.oasis.opendocument.text', is: 'application/vnd.oasis.opendocument.text' },
   { name: 'no type at all', bytes: Buffer.from([0]), declared: 'x\u0001', is: 'application/octet-stream' },
 ] as const, async ({ bytes, declared, is }) => {
@@ -158,7 +159,7 @@ cases('the type is what the bytes say', [
   assert.equal(reply.body['content_type'], is)
   const shown = await on.call('GET', '/v1/files/typed')
   assert.equal(shown.headers.get('content-type'), is)
-  if (/html|octet|own|zip|open/.test(is)) assert.match(shown.headers.get('content-disposition') ?? '', /^attachment;/)
+  if (/html|octet|own|zip|open|xml/.test(is)) assert.match(shown.headers.get('content-disposition') ?? '', /^attachment;/)
   assert.equal(shown.headers.get('content-security-policy'), "default-src 'none'; sandbox")
 })
 

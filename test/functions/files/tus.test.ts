@@ -93,6 +93,8 @@ test('parts that were sent side by side are joined, once, however often it is as
   const at = await create(final)
   assert.equal(await content('joined.txt'), 'abcdefg')
   assert.equal(await create(final), at)
+  // The parts went into that file: there is no other one of them.
+  assert.equal((await send('POST', '/v1/uploads', { ...final, ...named('another.txt') })).status, 422)
   assert.equal((await on.call('GET', '/v1/versions/joined.txt')).body['items'] instanceof Array, true)
   assert.equal((await on.call('GET', '/v1/info/joined.txt')).body['version'], 1)
   assert.equal((await append(at, 7, 'x')).status, 403)
