@@ -49,6 +49,8 @@ export function createDataClient({ url, database, token, migrations }: DataClien
   const need = ({ status, body }: Reply, what: string): void => {
     if (status >= 200 && status < 300) return
     const { code, detail } = problemIn(body)
+    // Coming again would not help: somebody has to make room.
+    if (status === 507) throw new Problem(507, 'data_full', `the data service has no room: ${detail}`)
     throw unavailable(`the data service cannot ${what}: ${status} ${code}: ${detail}`)
   }
 
