@@ -39,7 +39,7 @@ async function start(): Promise<{ readonly default: ListenerHandler }> {
   const db = prepared(createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations }))
   const quotas = createQuotas({ db, defaultQuotaBytes: settings.quotaBytes })
   const hooks = createHooks({ db, gatewayUrl: settings.gatewayUrl, token, functionName: settings.thumbnailFunction, log, nowMs })
-  const catalog = createWriteFile({ db, quotas, defaultQuotaBytes: settings.quotaBytes, maxVersions: settings.maxVersions, hookOf: hooks.bodyOf, nowMs })
+  const catalog = createWriteFile({ db, quotas, defaultQuotaBytes: settings.quotaBytes, maxVersions: settings.maxVersions, maxFiles: settings.maxFiles, hookOf: hooks.bodyOf, nowMs })
   const transfers = { storedFiles: 0, storedBytes: 0 }
   const writeFile: WriteFile = {
     check: catalog.check,

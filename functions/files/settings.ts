@@ -15,6 +15,8 @@ export type Settings = {
   readonly maxFileBytes: number
   readonly minFreeBytes: number
   readonly maxVersions: number
+  /** Of one owner. */
+  readonly maxFiles: number
   readonly trashMs: number
   readonly uploadMs: number
   readonly linkMs: number
@@ -30,7 +32,7 @@ type Env = Readonly<Record<string, string | undefined>>
 
 export const DEFAULTS = {
   data_folder: '', trust_folder: 'false', data_url: '', database: 'files', auth_url: '', issuer: 'http://127.0.0.1:8080/function/auth', audience: 'bramble',
-  quota: '1Gi', max_file_size: '4Gi', min_free: '64Mi', max_versions: '10', trash_time: '30d', upload_time: '24h', link_time: '30d',
+  quota: '1Gi', max_file_size: '4Gi', min_free: '64Mi', max_versions: '10', max_files: '10000', trash_time: '30d', upload_time: '24h', link_time: '30d',
   orphan_time: '1h', scrub_every: '30d', scrub_speed: '4Mi', thumbnail_function: '',
 } as const
 
@@ -69,6 +71,7 @@ export function readSettings(env: Env): Settings {
     maxFileBytes: size('max_file_size'),
     minFreeBytes: size('min_free'),
     maxVersions: read('max_versions', (given) => /^\d{1,4}$/.test(given) && Number(given) >= 1 && Number(given) <= MAX_VERSIONS ? Number(given) : undefined, `a whole number from 1 to ${MAX_VERSIONS}`, 1),
+    maxFiles: read('max_files', (given) => /^[1-9]\d{0,6}$/.test(given) ? Number(given) : undefined, 'a whole number from 1 to 9999999', 1),
     trashMs: time('trash_time'),
     uploadMs: time('upload_time'),
     linkMs: time('link_time'),

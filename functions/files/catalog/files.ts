@@ -2,6 +2,7 @@
 import { checkIfMatch, etagOf } from '@bramble/runtime/service/etag'
 import { notFound, Problem } from '@bramble/runtime/service/problem'
 import type { Database, Row, Statement } from '@bramble/runtime/service/database'
+import { checkDescription } from './check-description.ts'
 import { documentTag, readFile, readVersion, selectAnyVersion, selectFiles, selectVersions, type FileRow, type VersionRow } from './rows.ts'
 
 export type ListQuery = {
@@ -106,6 +107,7 @@ export function createFiles({ db, nowMs }: { readonly db: Database; readonly now
           else described[name] = value
         }
         if (Object.keys(described).length > MAX_METADATA) throw new Problem(422, 'too_many', `a file has at most ${MAX_METADATA} names of metadata`)
+        checkDescription({ metadata: described, tags })
         if (target !== path && await isTaken(db, owner, target)) throw exists(target)
         const done = await db.execute([{
           sql: `UPDATE files SET path = :to, metadata = :metadata, tags = :tags, revision = revision + 1, updated_at = :now

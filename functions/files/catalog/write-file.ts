@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { checkIfMatch, etagOf, matchesNone } from '@bramble/runtime/service/etag'
 import { Problem } from '@bramble/runtime/service/problem'
 import type { Database, Statement } from '@bramble/runtime/service/database'
+import { checkDescription } from './check-description.ts'
 import { insist } from './insist.ts'
 import { readFile, selectFiles, type FileRow } from './rows.ts'
 import { quotaExceeded, reservedBy, type Quotas } from './usage.ts'
@@ -34,6 +35,7 @@ export type WriteFileDeps = {
   readonly quotas: Quotas
   readonly defaultQuotaBytes: number
   readonly maxVersions: number
+  readonly maxFiles: number
   /** What is to be posted about this version; nothing where nobody is to be told. */
   readonly hookOf: (file: { readonly id: string; readonly owner: string; readonly path: string; readonly version: number }, write: Write) => string | undefined
   readonly nowMs: () => number
@@ -64,6 +66,7 @@ export function createWriteFile(deps: WriteFileDeps): WriteFile {
     checkConditions(write, (await find({ ...write, writeId: '' }))?.file)
   }
   const carryOut: WriteFile['write'] = async (write) => {
+    checkDescription(write)
     const newId = randomUUID()
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const found = await insist(() => find(write))
@@ -86,12 +89,23 @@ export function createWriteFile(deps: WriteFileDeps): WriteFile {
       if (row !== undefined) return { file: readFile(row), isNew: present === undefined }
       if ((await insist(() => find(write)))?.isMine === true) continue
       const { usedBytes, reservedBytes, quotaBytes } = await insist(() => quotas.usage(write.owner))
+      if (present === undefined && await insist(() => countFiles(db, write.owner)) >= deps.maxFiles) {
+        throw new Problem(507, 'too_many_files', `${write.owner} may have ${deps.maxFiles} files, with the trash: remove some`)
+      }
       const ownBytes = write.uploadId === undefined ? 0 : write.sizeBytes
       if (!isSame && usedBytes + reservedBytes - ownBytes + write.sizeBytes > quotaBytes) throw quotaExceeded(write.owner, quotaBytes)
     }
     throw new Problem(409, 'conflict', `${write.path} is written too often at once: try again`)
   }
   return { check, write: carryOut }
+}
+
+/** Two indexes: what is there, and the trash. */
+const filesOfOwner = `((SELECT count(*) FROM files WHERE owner = :owner AND deleted_at IS NULL) + (SELECT count(*) FROM files WHERE owner = :owner AND deleted_at IS NOT NULL))`
+
+async function countFiles(db: Database, owner: string): Promise<number> {
+  const [row] = await db.query(`SELECT ${filesOfOwner} AS files`, { owner })
+  return Number(row?.['files'] ?? 0)
 }
 
 function checkConditions({ ifMatch, ifNoneMatch }: Pick<Write, 'ifMatch' | 'ifNoneMatch'>, present: FileRow | undefined): void {
@@ -109,8 +123,8 @@ function create(deps: WriteFileDeps, write: Write, id: string): Statement[] {
     {
       // Nothing, when somebody else was faster.
       sql: `INSERT OR IGNORE INTO files (id, owner, path, revision, version, metadata, tags, created_at, updated_at)
-        VALUES (:id, :owner, :path, 1, 1, :metadata, :tags, :now, :now)`,
-      parameters: { id, owner, path, metadata: JSON.stringify(metadata), tags: JSON.stringify(tags), now }, changes: 1,
+        SELECT :id, :owner, :path, 1, 1, :metadata, :tags, :now, :now WHERE ${filesOfOwner} < :max_files`,
+      parameters: { id, owner, path, metadata: JSON.stringify(metadata), tags: JSON.stringify(tags), now, max_files: deps.maxFiles }, changes: 1,
     },
     ...addVersion(deps, write, id, 1, now),
   ]

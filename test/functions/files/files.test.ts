@@ -5,7 +5,7 @@ import { type IncomingMessage, request } from 'node:http'
 import { cases, test } from '../../kit.ts'
 import { sha256, stageForFile } from './stage.ts'
 
-const stage = stageForFile({ quota: '8Mi', max_file_size: '6Mi', max_versions: '3' })
+const stage = stageForFile({ quota: '8Mi', max_file_size: '6Mi', max_versions: '3', max_files: '40' })
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')
 
 test('a file is there as it was stored, under a path with folders', async () => {
@@ -141,6 +141,24 @@ test('what is larger than a file or the quota may be is refused, known before or
   })
   assert.equal(streamed.status, 507)
   assert.equal((await on.call('GET', '/v1/files/b.bin', { token: bob })).status, 404)
+})
+
+test('nobody has more files, or more words about one, than the database of all can bear', async () => {
+  const on = await stage.on()
+  const eve = await on.tokenOf('eve')
+  const put = (name: string) => on.call('PUT', `/v1/files/${name}`, { token: eve, bytes: '' })
+  const statuses = await Promise.all(Array.from({ length: 45 }, async (_, i) => (await put(`many/${i}`)).status))
+  assert.deepEqual(statuses.toSorted(), [...Array<number>(40).fill(201), ...Array<number>(5).fill(507)])
+  const last = await put('one-more')
+  assert.deepEqual([last.status, last.body['code']], [507, 'too_many_files'])
+  const [mine] = await on.rows("SELECT path FROM files WHERE owner = 'eve' LIMIT 1")
+  const path = String(mine?.[0])
+  assert.equal((await on.call('PUT', `/v1/files/${path}`, { token: eve, bytes: 'changed' })).status, 200)
+  const described = (metadata: Record<string, string>, tags: string[]) => on.call('PATCH', `/v1/info/${path}`, { token: eve, json: { metadata, tags } })
+  assert.equal((await described({ a: 'x'.repeat(1000), b: 'x'.repeat(1000) }, [])).status, 200)
+  for (const reply of [await described({ c: 'x'.repeat(100) }, []), await described({}, Array.from({ length: 9 }, (_, i) => `${i}${'x'.repeat(120)}`))]) {
+    assert.deepEqual([reply.status, reply.body['code']], [422, 'too_much_metadata'])
+  }
 })
 
 cases('the type is what the bytes say', [

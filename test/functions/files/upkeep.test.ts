@@ -12,7 +12,7 @@ import { createForgetfulDisk } from '../data/engine/forgetful-files.ts'
 import { createSqliteDatabase } from './sqlite-database.ts'
 import { keep } from './storage/store-contract.ts'
 
-const LIMITS = { defaultQuotaBytes: 1e9, maxVersions: 10, hookOf: () => undefined }
+const LIMITS = { defaultQuotaBytes: 1e9, maxFiles: 100, maxVersions: 10, hookOf: () => undefined }
 const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 const BYTES = Buffer.from('stored, removed and stored again')
 
