@@ -117,7 +117,9 @@ test('only images are listed and taken, and what the files service refuses is to
   const ada = await tokenOf()
   await world.call('PUT', '/photos/a.txt', ada, jpeg)
   assert.deepEqual(await namesIn(await world.call('GET', '/photos', ada)), [])
-  assert.equal((await world.call('PUT', '/photos/a.txt', ada, { ...jpeg, headers: { 'content-type': 'text/html' } })).status, 415)
+  for (const type of ['text/html', 'image/svg+xml']) {
+    assert.equal((await world.call('PUT', '/photos/a.txt', ada, { ...jpeg, headers: { 'content-type': type } })).status, 415)
+  }
   const full = await world.call('PUT', '/photos/b.jpg', ada, { ...jpeg, body: 'too much' })
   assert.deepEqual([full.status, full.headers.get('content-type'), await full.text()], [413, 'application/problem+json', '{"code":"quota_exceeded"}'])
   for (const [path, status] of [['/photos/%E0%A4%A', 400], ['/photos/a%2Fb.jpg', 400], ['/photos/a/b', 404], ['/other', 404]] as const) {
