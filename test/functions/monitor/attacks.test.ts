@@ -31,6 +31,26 @@ test('without the token nothing answers but health and the description; a large 
   assert.deepEqual((await monitor.lines('function=other')).length, 0)
 })
 
+test('a line nested as deep as its length allows is told by its text: searches, calls and tails go on', async () => {
+  await using monitor = await startMonitor()
+  const nested = (levels: number): string => `{"callId":"deep","level":"warn","x":${'['.repeat(levels)}${']'.repeat(levels)}}`
+  const texts = [nested(19), nested(20), nested(30_000)]
+  assert.equal((await monitor.call('POST', '/v1/lines', { body: `{"message":"first"}\n${texts.join('\n')}`, headers: JSON_LINES })).status, 200)
+  const [first, ...deep] = await monitor.lines('order=asc')
+  const shown = texts.map((text, i) => [text, 'warn', i === 0])
+  assert.deepEqual(deep.map(({ text, level, fields }) => [text, level, fields !== undefined]), shown)
+  assert.deepEqual((await monitor.lines('level=warn&field=callId:deep')).length, 3)
+  const { items } = await monitor.json('/v1/calls/deep') as { items: { text: string; level: string; fields?: object }[] }
+  assert.deepEqual(items.map(({ text, level, fields }) => [text, level, fields !== undefined]), shown)
+
+  const hangUp = new AbortController()
+  const tail = await monitor.call('GET', `/v1/logs/tail?after=${first?.id}`, { signal: hangUp.signal })
+  let told = ''
+  for await (const chunk of tail.body ?? []) if ((told += Buffer.from(chunk).toString()).split('\n').filter((line) => line !== '').length > 2 && told.endsWith('\n')) break
+  hangUp.abort()
+  assert.deepEqual(told.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line).text), texts)
+})
+
 test('series beyond the limit are left out and counted', async () => {
   const server = createServer((request, response) => {
     response.end(request.url === '/system/metrics' ? Array.from({ length: 500 }, (_, i) => `many{i="${i}"} ${i}\n`).join('') : '[]')
