@@ -8,13 +8,12 @@ import type { LogStore } from '../logs/log-store.ts'
 import { jsonLinesIn } from '../push/json-lines.ts'
 import { lokiJsonLines, lokiProtoLines } from '../push/loki.ts'
 import { otlpLines } from '../push/otlp.ts'
+import { checkLines, PushTooLarge } from '../push/push-size.ts'
 import { lineOf, type PushedLine, troubleWithTime } from '../push/pushed-line.ts'
 import { unsnap } from '../push/snappy.ts'
 
 export type PushRoutesDeps = { readonly store: LogStore; readonly maxPushBytes: number; readonly retentionMs: number; readonly nowMs: () => number }
 
-/** In one push. */
-const MAX_LINES = 20_000
 const LINES_TYPE = 'application/x-ndjson'
 const keyHeader = z.object({ 'idempotency-key': z.string().regex(/^[\x21-\x7e]{1,128}$/).optional().describe('A push sent again with its key is kept once') })
 const Accepted = z.object({ accepted: z.int() })
@@ -23,8 +22,8 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
   const route = routeFor<undefined>()
   const same = { method: 'post', tag: 'push', access: 'token', headers: keyHeader } as const
 
-  const keep = async (lines: readonly PushedLine[], key: string | undefined): Promise<number> => {
-    if (lines.length > MAX_LINES) throw new Problem(413, 'too_large', `${lines.length} lines are more than one push may have (${MAX_LINES})`)
+  const keep = async (read: () => readonly PushedLine[], key: string | undefined): Promise<number> => {
+    const lines = attempt(read)
     for (const [i, { timeMs }] of lines.entries()) {
       const trouble = troubleWithTime(timeMs, nowMs(), retentionMs)
       if (trouble !== undefined) throw invalid(`line ${i + 1} ${trouble}`)
@@ -48,7 +47,7 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
       upload: LINES_TYPE, answers: { 200: { description: 'They are kept', schema: Accepted } },
       async handle({ request, headers }) {
         const text = textIn(await readBytes(request, maxPushBytes))
-        return json({ accepted: await keep(attempt(() => jsonLinesIn(text, nowMs())), headers['idempotency-key']) })
+        return json({ accepted: await keep(() => jsonLinesIn(text, nowMs()), headers['idempotency-key']) })
       },
     }),
 
@@ -58,7 +57,7 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
       async handle({ request, headers }) {
         const bytes = await readBytes(request, maxPushBytes)
         const isJson = (request.headers['content-type'] ?? '').startsWith('application/json')
-        await keep(attempt(() => isJson ? lokiJsonLines(JSON.parse(textIn(bytes))) : lokiProtoLines(unsnap(bytes, maxPushBytes * 2))), headers['idempotency-key'])
+        await keep(() => isJson ? lokiJsonLines(JSON.parse(textIn(bytes))) : lokiProtoLines(unsnap(bytes, maxPushBytes * 2)), headers['idempotency-key'])
         return nothing()
       },
     }),
@@ -68,7 +67,7 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
       upload: 'application/json', answers: { 200: { description: 'They are kept', type: 'application/json' } },
       async handle({ request, headers }) {
         const bytes = await readBytes(request, maxPushBytes)
-        await keep(attempt(() => otlpLines(JSON.parse(textIn(bytes)), nowMs())), headers['idempotency-key'])
+        await keep(() => otlpLines(JSON.parse(textIn(bytes)), nowMs()), headers['idempotency-key'])
         return json({})
       },
     }),
@@ -76,10 +75,13 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
 }
 
 /** What a reader says against the bytes is the caller's fault. */
-function attempt<T>(read: () => T): T {
+function attempt(read: () => readonly PushedLine[]): readonly PushedLine[] {
   try {
-    return read()
+    const lines = read()
+    checkLines(lines.length)
+    return lines
   } catch (error) {
+    if (error instanceof PushTooLarge) throw new Problem(413, 'too_large', error.message)
     if (error instanceof z.ZodError) {
       const errors = error.issues.slice(0, 5).map(({ path, message }) => ({ in: 'body' as const, path: path.map((step) => `/${String(step)}`).join(''), detail: message }))
       throw new Problem(422, 'invalid_lines', errors.map(({ path, detail }) => `body${path}: ${detail}`).join('; '), { errors })

@@ -1,5 +1,6 @@
 /** Logs of OpenTelemetry over HTTP, as JSON (OTLP 1.x, ExportLogsServiceRequest). Pure. */
 import * as z from 'zod'
+import { checkParts } from './push-size.ts'
 import { type PushedLine, withFields } from './pushed-line.ts'
 
 const MAX_DEPTH = 8
@@ -19,8 +20,9 @@ const Request = z.object({
 
 const NANOS_PER_MILLI = 1e6
 
-/** Throws for what has another form. */
+/** Throws for what has another form, `PushTooLarge` for what is too much. */
 export function otlpLines(body: unknown, nowMs: number): readonly PushedLine[] {
+  checkParts(body)
   return Request.parse(body).resourceLogs.flatMap(({ resource, scopeLogs }) => {
     const of = fieldsIn(resource?.attributes ?? [])
     const textOf = (name: string): string => typeof of[name] === 'string' ? of[name] : ''

@@ -3,6 +3,7 @@ import { jsonLinesIn } from '../../../../functions/monitor/push/json-lines.ts'
 import { lokiJsonLines, lokiProtoLines } from '../../../../functions/monitor/push/loki.ts'
 import { otlpLines } from '../../../../functions/monitor/push/otlp.ts'
 import { bytesField, varintField } from '../../../../functions/monitor/push/protobuf.ts'
+import { PushTooLarge } from '../../../../functions/monitor/push/push-size.ts'
 import { lineOf, troubleWithTime } from '../../../../functions/monitor/push/pushed-line.ts'
 import { snap, unsnap } from '../../../../functions/monitor/push/snappy.ts'
 import { cases, test } from '../../../kit.ts'
@@ -77,4 +78,29 @@ test('a time that cannot be is said', () => {
   const day = 86_400_000
   assert.deepEqual([NaN, 10 * day + 7_200_000, 2 * day, 10 * day].map((timeMs) => troubleWithTime(timeMs, 10 * day, 7 * day)),
     ['has a time that is none', 'has a time in the future', 'is older than lines are kept', undefined])
+})
+
+const million = 2 ** 20
+/** Two bytes that are an empty field, over and over. */
+const empty = (key: number, count = million): Buffer => Buffer.alloc(count * 2, Buffer.from([key, 0]))
+const label = bytesField(1, Buffer.from(`{a="${'x'.repeat(million)}"}`))
+
+cases('a small push that is millions of parts, or becomes more than memory holds, is read no further', [
+  { name: 'lines', read: () => jsonLinesIn('{}\n'.repeat(million), 0) },
+  { name: 'streams of Loki', read: () => lokiProtoLines(empty(0x0a)) },
+  { name: 'labels of a stream', read: () => lokiProtoLines(bytesField(1, empty(0x0a))) },
+  { name: 'lines of a stream', read: () => lokiProtoLines(bytesField(1, empty(0x12))) },
+  { name: 'fields of a line', read: () => lokiProtoLines(bytesField(1, bytesField(2, empty(0x1a)))) },
+  { name: 'a large label on many lines', read: () => lokiProtoLines(bytesField(1, Buffer.concat([label, empty(0x12, 10_000)]))) },
+  { name: 'a large label on many lines, in JSON', read: () => lokiJsonLines({ streams: [{ stream: { a: 'x'.repeat(million) }, values: Array.from({ length: 10_000 }, () => ['1', '']) }] }) },
+  { name: 'streams in JSON', read: () => lokiJsonLines({ streams: Array.from({ length: million }, () => ({ values: [] })) }) },
+  { name: 'records of OpenTelemetry', read: () => otlpLines({ resourceLogs: [{ scopeLogs: [{ logRecords: Array.from({ length: million }, () => ({})) }] }] }, 0) },
+  { name: 'rows of rows', read: () => otlpLines({ resourceLogs: Array.from({ length: 1000 }, () => ({ scopeLogs: Array.from({ length: 1000 }, () => ({})) })) }, 0) },
+], ({ read }) => assert.throws(read, PushTooLarge))
+
+test('as many lines as may be are taken, and labels that are one endless name are read in one go', () => {
+  assert.equal(lokiJsonLines({ streams: [{ stream: { job: 'j' }, values: Array.from({ length: 20_000 }, () => ['1', 'x'.repeat(200)]) }] }).length, 20_000)
+  assert.equal(jsonLinesIn('{}\n'.repeat(20_000), 0).length, 20_000)
+  const [line] = lokiProtoLines(bytesField(1, Buffer.concat([bytesField(1, Buffer.from(`{${'a'.repeat(million)}, job="j"}`)), empty(0x12, 1)])))
+  assert.equal(line?.functionName, 'j')
 })
