@@ -9,6 +9,7 @@ import { createSchedulerService } from './scheduler-service.ts'
 import { readSettings } from './settings.ts'
 import { tidy } from './store/housekeeping.ts'
 import { newId } from './store/new-id.ts'
+import { createRoom, tellingFull } from './store/room.ts'
 import { migrations } from './store/schema.ts'
 import { createAllowList } from './target/allow-list.ts'
 import { createCallTarget } from './work/call-target.ts'
@@ -28,16 +29,17 @@ const token = serviceToken()
 const key = optionalKey()
 /** Callers of the API wait for each other; the worker, whose lease must not end meanwhile, has connections of its own. */
 const [db, workerDb] = [connect(), connect()]
+const room = createRoom(workerDb, (letters) => log.warn('the database is nearly full: the oldest dead letters were removed', { letters }))
 const allowList = createAllowList(settings)
 const counts = createWorkerCounts()
 const worker = createWorker({
-  db: workerDb, counts, log, owner: newId(), leaseMs: settings.leaseMs, lookEveryMs: settings.lookEveryMs, maxRunning: settings.maxRunning,
+  db: workerDb, room, counts, log, owner: newId(), leaseMs: settings.leaseMs, lookEveryMs: settings.lookEveryMs, maxRunning: settings.maxRunning,
   attempts: { callTarget: createCallTarget({ gatewayUrl: settings.gatewayUrl, allowList, serviceToken: token }), webhookKey: key },
 })
 addMetrics(() => schedulerMetrics(counts, worker.running()))
 worker.start()
 const tidying = setInterval(() => {
-  tidy(db, settings).catch((error: unknown) => log.warn('what is over could not be removed', { error }))
+  tidy(db, settings).then(room.make).catch((error: unknown) => log.warn('what is over could not be removed', { error }))
 }, TIDY_EVERY_MS)
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
@@ -46,16 +48,16 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 
-export default createSchedulerService({ db, allowList, worker, settings, hasWebhookKey: key !== undefined, ready: db.prepare }, token) satisfies ListenerHandler
+export default createSchedulerService({ db, room, allowList, worker, settings, hasWebhookKey: key !== undefined, ready: db.prepare }, token) satisfies ListenerHandler
 
 /** Whoever asks for data finds the schema there. */
 function connect(): Database {
   const data = createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations })
-  return {
+  return tellingFull({
     prepare: data.prepare,
     query: async (sql, parameters) => { await data.prepare(); return data.query(sql, parameters) },
     execute: async (statements) => { await data.prepare(); return data.execute(statements) },
-  }
+  })
 }
 
 /** Without it nobody can be told of completions. */

@@ -17,8 +17,8 @@ export type Finish = {
   readonly status?: number | undefined
   readonly result?: string | undefined
   readonly error?: string | undefined
-  /** Beside `at`, which is put in: the data service's clock. */
-  readonly entry: Readonly<Record<string, unknown>>
+  /** Of the log, beside `at`, which is put in: the data service's clock. */
+  readonly entry: Readonly<Record<string, unknown>> | undefined
   /** Of the completion, where somebody wants to be told. */
   readonly webhook?: string | undefined
 }
@@ -39,16 +39,26 @@ export function finishStatements({ id, jobId, kind, fence, outcome, status, resu
     : outcome.isReturned ? 'attempts = attempts - 1, lapses = lapses + 1' : `next_at = ${NOW} + :wait`
   const first: Statement = {
     // The fencing number: a replica that was slow, and whose run was given to another one, changes nothing.
-    sql: `UPDATE runs SET state = :state, owner = NULL, status = :status, result = :result, error = :error, log = ${LOG_ENTRY},
+    sql: `UPDATE runs SET state = :state, owner = NULL, status = :status, result = :result, error = :error${entry === undefined ? '' : `, log = ${LOG_ENTRY}`},
       ${then}
       WHERE id = :id AND fence = :fence AND state = 'running'`,
     parameters: {
-      id, fence, state: outcome.state, status: status ?? null, result: result ?? null, error: error ?? null, entry: JSON.stringify(entry),
+      id, fence, state: outcome.state, status: status ?? null, result: result ?? null, error: error ?? null, ...(entry !== undefined && { entry: JSON.stringify(entry) }),
       ...(outcome.state === 'queued' && !outcome.isReturned && { wait: Math.round(outcome.waitMs) }),
     },
   }
   if (!isOver || kind === 'webhook') return [first]
   return [first, ...settleJob(jobId), ...(webhook === undefined ? [] : [webhookStatement(id, jobId, fence, outcome.state, webhook)])]
+}
+
+/** The end alone, for a database without room for more: better known without its result than to be run again. */
+export function bareFinish({ result: _, webhook, ...finish }: Finish): Finish {
+  return { ...finish, entry: undefined, ...(webhook !== undefined && { webhook: withoutResult(webhook) }) }
+}
+
+function withoutResult(webhook: string): string {
+  const { data, ...rest } = JSON.parse(webhook)
+  return JSON.stringify({ ...rest, data: { ...data, result: undefined } })
 }
 
 function webhookStatement(id: string, jobId: string, fence: number, state: string, body: string): Statement {

@@ -2,6 +2,7 @@
 import type { Database, Statement } from '@bramble/runtime/service/database'
 import type { Settings } from '../settings.ts'
 import { NOW } from './clock.ts'
+import { JOB_IS_DONE_WITH } from './room.ts'
 
 /** Of rows in one go: a transaction must not hold up the others. */
 const BATCH = 500
@@ -17,8 +18,7 @@ export async function tidy(db: Database, { historyMs, historyRuns, deadLetterMs 
       parameters: { keep: historyRuns },
     },
     {
-      sql: `DELETE FROM jobs WHERE id IN (SELECT id FROM jobs j WHERE ended_at <= ${NOW} - :age AND NOT EXISTS (SELECT 1 FROM runs WHERE job_id = j.id)
-        AND NOT EXISTS (SELECT 1 FROM dependencies d JOIN jobs w ON w.id = d.job_id WHERE d.on_job = j.id AND w.ended_at IS NULL) LIMIT ${BATCH})`,
+      sql: `DELETE FROM jobs WHERE id IN (SELECT id FROM jobs j WHERE ended_at <= ${NOW} - :age AND ${JOB_IS_DONE_WITH} LIMIT ${BATCH})`,
       parameters: { age: historyMs },
     },
     { sql: 'DELETE FROM dependencies WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE id = job_id)' },

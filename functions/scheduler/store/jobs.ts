@@ -6,6 +6,7 @@ import type { JobChange, NewJob, Spec } from '../http/shapes.ts'
 import { NOW } from './clock.ts'
 import { checkCron, checkTargets, refuse } from './job-checks.ts'
 import { ensureQueue, findQueue, tooManyQueues } from './queues.ts'
+import { FULL_FOR_JOBS, USED } from './room.ts'
 import { settleDependents, settleNew } from './settle.ts'
 import { JOB_COLUMNS, readJob, showJob, type StoredJob } from './stored-job.ts'
 import { newId } from './new-id.ts'
@@ -120,12 +121,22 @@ async function findByKey(db: Database, queue: string, key: string): Promise<Stor
 }
 
 /** Answers the data service's clock. */
-async function checkRoom({ db, settings }: Deps): Promise<number> {
-  const [row] = await db.query(`SELECT ${NOW} AS now, (SELECT COUNT(*) FROM runs WHERE state = 'queued') AS waiting`)
-  const { now, waiting } = row ?? {}
-  if (typeof now !== 'number' || typeof waiting !== 'number') throw new Error('a query without an answer')
+async function checkRoom({ db, settings, room }: Deps): Promise<number> {
+  const [row] = await db.query(`SELECT ${NOW} AS now, ${USED} AS used, (SELECT COUNT(*) FROM runs WHERE state = 'queued') AS waiting`)
+  const { now, used, waiting } = row ?? {}
+  if (typeof now !== 'number' || typeof used !== 'number' || typeof waiting !== 'number') throw new Error('a query without an answer')
   if (waiting >= settings.maxWaiting) throw busy(`${waiting} runs wait, as many as may (max_waiting)`, BUSY_SECONDS)
+  if (used > FULL_FOR_JOBS && await room.make() > FULL_FOR_JOBS) {
+    throw new Problem(507, 'database_full', `jobs take more than ${FULL_FOR_JOBS * 100} % of the database, the rest is for their results: wait until some have run, remove jobs or dead letters, or raise max_database_size of the data service`)
+  }
   return now
+}
+
+/** What makes a job larger needs room as a new one does; what waits already does not stand in its way. */
+async function clockOf(deps: Deps, change: JobChange): Promise<number> {
+  if (change.payload !== undefined || change.headers !== undefined) return checkRoom({ ...deps, settings: { ...deps.settings, maxWaiting: Infinity } })
+  const [clock] = await deps.db.query(`SELECT ${NOW} AS now`)
+  return Number(clock?.['now'])
 }
 
 /** Throws `conflict` when it has changed since `job` was read. */
@@ -136,8 +147,7 @@ export async function changeJob(deps: Deps, job: StoredJob, change: JobChange): 
   if (cron !== undefined && job.cron === undefined) throw refuse('/cron', 'is only for jobs that were made with one')
   if (dependsOn !== undefined && (job.cron !== undefined || job.state !== 'active')) throw refuse('/depends_on', 'is only for jobs that have not ended and do not recur')
   if (dependsOn !== undefined) await checkDependencies(db, dependsOn)
-  const [clock] = await db.query(`SELECT ${NOW} AS now`)
-  const nowMs = Number(clock?.['now'])
+  const nowMs = await clockOf(deps, change)
   const next = cron === undefined ? undefined : checkCron(job.id, cron, '/cron', nowMs)
   const before = job.spec
   const told = onComplete === undefined ? before.on_complete : onComplete ?? undefined

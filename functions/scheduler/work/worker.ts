@@ -5,8 +5,9 @@
 import type { Log } from '@bramble/runtime'
 import type { Database, Statement } from '@bramble/runtime/service/database'
 import { beatStatement, claimStatements, takenIn } from '../store/claim.ts'
-import { type Finish, finishStatements } from '../store/finish.ts'
+import { bareFinish, type Finish, finishStatements } from '../store/finish.ts'
 import { type Look, look } from '../store/look.ts'
+import { FULL_FOR_RESULTS, isFull, type Room } from '../store/room.ts'
 import { takeOverStatements } from '../store/take-over.ts'
 import type { AttemptDeps } from './attempt.ts'
 import { createCallsUnderWay } from './calls-under-way.ts'
@@ -28,6 +29,7 @@ export type Worker = {
 
 export type WorkerDeps = {
   readonly db: Database
+  readonly room: Room
   readonly attempts: Omit<AttemptDeps, 'nowMs' | 'random' | 'owner'>
   /** Another one for each process. */
   readonly owner: string
@@ -50,7 +52,7 @@ const NOTHING_TAKEN_MS = 1_000
 /** A timer that ends later than this counts wrong. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
-export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRunning, counts, log }: WorkerDeps): Worker {
+export function createWorker({ db, room, attempts, owner, leaseMs, lookEveryMs, maxRunning, counts, log }: WorkerDeps): Worker {
   const nowMs = (): number => performance.now()
   const times = leaseTimes(leaseMs)
   const lease = createLease(times, nowMs)
@@ -70,6 +72,8 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
   let isAskedAgain = false
   /** A transaction that took runs may have been carried out: they would wait for their lease. */
   let isInDoubt = false
+  /** The last transaction found no room. */
+  let isRoomWanted = false
   let cycling: Promise<void> | undefined
   let renewing: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
@@ -169,8 +173,10 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
   /** Answers how long nothing will be due; 0: go on at once. */
   const cycle = async (): Promise<number> => {
     checkLease()
+    const isBare = isRoomWanted && await room.make() > FULL_FOR_RESULTS
     await giveBackDoubtful()
-    const isTaking = !isStopping && running.size() < maxRunning
+    // Ends go first where there is hardly any room: what would begin needs some, too.
+    const isTaking = !isStopping && !(isBare && ended.length > 0) && running.size() < maxRunning
     let seen = isTaking ? await look(db, owner) : undefined
     counts.looks += isTaking ? 1 : 0
     if (seen !== undefined && await takeOver(seen)) seen = await look(db, owner)
@@ -178,7 +184,7 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
     const queues = share(seen === undefined ? [] : [...seen.queues, ...plan.queues])
     const batch = ended
     ended = []
-    const statements = batch.map(({ finish }) => finishStatements(finish))
+    const statements = batch.map(({ finish }) => finishStatements(isBare ? bareFinish(finish) : finish))
     const claim = `${owner}.${++claims}`
     const all = [...statements.flat(), ...plan.statements,
       ...(queues.length > 0 ? claimStatements({ owner, claim, beat: lease.nextBeat(), queues }) : [])]
@@ -186,6 +192,8 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
       const sentMs = nowMs()
       try {
         const results = await execute(all)
+        isRoomWanted = false
+        if (isBare && batch.length > 0) log.warn('the database is full: runs have ended without result and log', { runs: batch.length })
         let at = 0
         keep(batch, statements.map((list) => {
           const changes = results[at]?.changes ?? 0
@@ -213,7 +221,8 @@ export function createWorker({ db, attempts, owner, leaseMs, lookEveryMs, maxRun
       } catch (error) {
         for (const one of batch) one.isSentAgain = true
         ended = [...batch, ...ended]
-        isInDoubt ||= queues.length > 0
+        isRoomWanted = isFull(error)
+        isInDoubt ||= queues.length > 0 && !isRoomWanted
         throw error
       }
       return 0

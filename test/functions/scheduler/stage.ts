@@ -43,7 +43,7 @@ export type Stage = AsyncDisposable & {
 
 export const WEBHOOK_KEY = 'a key of completions, long enough'
 
-export async function startStage(env: Readonly<Record<string, string>> = {}): Promise<Stage> {
+export async function startStage(env: Readonly<Record<string, string>> = {}, dataEnv: Readonly<Record<string, string>> = {}): Promise<Stage> {
   const folder = await mkdtemp(join(tmpdir(), 'bramble-scheduler-'))
   const serviceToken = randomBytes(24).toString('hex')
   const secrets = join(folder, 'secrets')
@@ -51,7 +51,7 @@ export async function startStage(env: Readonly<Record<string, string>> = {}): Pr
   await mkdir(join(folder, 'data'))
   for (const [name, value] of Object.entries({ 'service-token': serviceToken, 'webhook-key': WEBHOOK_KEY })) await writeFile(join(secrets, name), value)
   const [data, bundle, target] = await Promise.all([
-    startFunction('data', { secret_mount_path: secrets, data_folder: join(folder, 'data'), trust_folder: 'true' }),
+    startFunction('data', { secret_mount_path: secrets, data_folder: join(folder, 'data'), trust_folder: 'true', ...dataEnv }),
     bundleFunction('scheduler'),
     startTarget(),
   ])
@@ -104,9 +104,9 @@ export async function startStage(env: Readonly<Record<string, string>> = {}): Pr
 }
 
 /** One stage for a file; its last test is `end()`, for a stage costs as much as all the tests on it. */
-export function stageForFile(env: Readonly<Record<string, string>> = {}) {
+export function stageForFile(env: Readonly<Record<string, string>> = {}, dataEnv: Readonly<Record<string, string>> = {}) {
   let stage: Promise<Stage> | undefined
-  const on = (): Promise<Stage> => stage ??= startStage(env)
+  const on = (): Promise<Stage> => stage ??= startStage(env, dataEnv)
   return {
     on,
     end: () => test('the scheduler ends when it is told to', async () => {

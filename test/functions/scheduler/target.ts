@@ -27,7 +27,7 @@ export type TargetServer = AsyncDisposable & {
 }
 
 /**
- * `?status=503` is the answer, `?statuses=503,200` one after the other, `?wait=200` milliseconds before it (`hold`: until `release`), `?text=…` its body,
+ * `?status=503` is the answer, `?statuses=503,200` one after the other, `?wait=200` milliseconds before it (`hold`: until `release`), `?text=…` its body (`?length=…` one so long),
  * `?after=…` its Retry-After, `?to=…` where it redirects to.
  */
 export async function startTarget(): Promise<TargetServer> {
@@ -52,7 +52,7 @@ export async function startTarget(): Promise<TargetServer> {
         const status = Number(statuses?.[Math.min(before, statuses.length - 1)] ?? url.searchParams.get('status') ?? 200)
         const after = url.searchParams.get('after')
         const to = url.searchParams.get('to')
-        response.writeHead(status, { ...(after !== null && { 'retry-after': after }), ...(to !== null && { location: to }) }).end(url.searchParams.get('text') ?? 'done')
+        response.writeHead(status, { ...(after !== null && { 'retry-after': after }), ...(to !== null && { location: to }) }).end(url.searchParams.get('text') ?? ('r'.repeat(Number(url.searchParams.get('length') ?? 0)) || 'done'))
       }
       let timer: NodeJS.Timeout | undefined
       response.on('close', () => {
