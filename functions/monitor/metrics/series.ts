@@ -22,10 +22,10 @@ export function labelsIn(key: string): Labels {
   return { [NAME_LABEL]: name, ...labelsInBraces(key.slice(name.length + 1, -1)) }
 }
 
-/** `a="1",b="2"` */
+/** `a="1",b="2"`. A name begins where none has begun: looking again from each of its letters takes for ever. */
 export function labelsInBraces(text: string): Labels {
   const labels: Record<string, string> = {}
-  for (const [, name = '', value = ''] of text.matchAll(/([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"/gs)) labels[name] = value.includes('\\') ? unescaped(value) : value
+  for (const [, name = '', value = ''] of text.matchAll(/(?<![a-zA-Z0-9_])([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\]*(?:\\.[^"\\]*)*)"/gs)) labels[name] = value.includes('\\') ? unescaped(value) : value
   return labels
 }
 

@@ -1,7 +1,7 @@
 /** How much one push may hold. Its bytes are bounded already; millions of empty parts in them would hold up everybody else. Pure. */
 
 /** Lines, streams, and whatever else comes in a row. */
-export const MAX_LINES = 20_000
+const MAX_LINES = 20_000
 /** Streams, records, labels: more than twenty for each of so many lines. */
 const MAX_PARTS = 500_000
 /** Characters of all lines, with the labels that each has of its stream: one stream with large labels and many lines is small as it is sent. */

@@ -80,3 +80,8 @@ test('the text of Prometheus is read, written, and read the same', () => {
   const again = parseExposition(writeExposition(samples, types), {})
   assert.deepEqual([again.samples.toSorted((a, b) => a.key < b.key ? -1 : 1), new Map(again.types)], [samples.toSorted((a, b) => a.key < b.key ? -1 : 1), new Map(types)])
 })
+
+test('a metric whose label is one endless name is read in one go: any function may show one', () => {
+  const { samples } = parseExposition(`m{${'a'.repeat(2 ** 20)}} 1\nn{b="${'\\\\'.repeat(2 ** 18)}"} 2\n`, {})
+  assert.deepEqual(samples.map(({ key, value }) => [key.length, value]), [[1, 1], [2 ** 19 + 7, 2]])
+})
