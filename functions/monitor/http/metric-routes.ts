@@ -6,7 +6,7 @@ import { createTurns } from '../logs/turns.ts'
 import { type Expression, parseExpression } from '../metrics/expression.ts'
 import { textOf, writeExposition } from '../metrics/exposition.ts'
 import { type MetricStore, TooManyPoints } from '../metrics/metric-store.ts'
-import type { Nodes } from '../metrics/node-figures.ts'
+import { MAX_NODES, type Nodes } from '../metrics/node-figures.ts'
 import { queryAt, queryRange } from '../metrics/query.ts'
 import { InstantAnswer, instantQuery, momentMs, NodeBody, NodeList, nodePath, RangeAnswer, rangeQuery, stepMs } from './metric-shapes.ts'
 
@@ -87,6 +87,7 @@ export function metricRoutes({ store, nodes, types, queryMs, nowMs }: MetricRout
       ...same, method: 'post', at: '/v1/nodes/:name', id: 'putNode', summary: 'A board tells of itself; at least every minute, or it counts as lost',
       path: nodePath, body: NodeBody, answers: { 204: { description: 'It is in the next moment that is kept' } },
       handle({ path, body }) {
+        if (!nodes.hasRoomFor(path.name)) throw new Problem(409, 'too_many', `${MAX_NODES} boards tell of themselves, as many as may: one is forgotten a week after it was lost`)
         nodes.put(path.name, body)
         return nothing()
       },

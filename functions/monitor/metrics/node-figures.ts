@@ -15,6 +15,9 @@ export type NodeFigures = {
 }
 
 export type Nodes = {
+  /** False for one more than there may be: who told of itself before stays, and is missed when it is lost. */
+  hasRoomFor(name: string): boolean
+  /** Also where there is no room: this board itself is always there. */
   put(name: string, figures: NodeFigures): void
   /** One that was there before this service began: it is lost if it does not come again. */
   restore(name: string, atMs: number): void
@@ -26,18 +29,25 @@ export type Nodes = {
 export const LOST_MS = 150_000
 /** Who is lost for so long is gone: it was taken away. */
 const FORGOTTEN_MS = 7 * 86_400_000
-const MAX_NODES = 200
+export const MAX_NODES = 200
 const UNDER_VOLTAGE = 1
 const ANY_THROTTLED = 0b1110
 
 export function createNodes(nowMs: () => number): Nodes {
   const nodes = new Map<string, { readonly figures: NodeFigures; readonly atMs: number }>()
   const list: Nodes['list'] = () => [...nodes].map(([name, { figures, atMs }]) => ({ name, figures, atMs, isUp: nowMs() - atMs < LOST_MS }))
+  const forget = (): void => {
+    for (const [name, { atMs }] of nodes) if (nowMs() - atMs > FORGOTTEN_MS) nodes.delete(name)
+  }
   return {
+    hasRoomFor(name) {
+      forget()
+      return nodes.has(name) || nodes.size < MAX_NODES
+    },
     put(name, figures) {
+      forget()
       nodes.delete(name)
       nodes.set(name, { figures, atMs: nowMs() })
-      for (const [other, { atMs }] of nodes) if (nowMs() - atMs > FORGOTTEN_MS || nodes.size > MAX_NODES) nodes.delete(other)
     },
     restore: (name, atMs) => { if (!nodes.has(name)) nodes.set(name, { figures: {}, atMs }) },
     list,

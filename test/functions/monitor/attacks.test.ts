@@ -51,6 +51,15 @@ test('a line nested as deep as its length allows is told by its text: searches, 
   assert.deepEqual(told.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line).text), texts)
 })
 
+test('boards that nobody has are taken up to a limit, and drive away none that tells of itself', async () => {
+  await using monitor = await startMonitor()
+  const put = async (name: string): Promise<number> => (await monitor.call('POST', `/v1/nodes/${name}`, { body: '{}', headers: { 'content-type': 'application/json' } })).status
+  assert.equal(await put('zero-1'), 204)
+  const statuses = await Promise.all(Array.from({ length: 220 }, (_, i) => put(`x${i}`)))
+  assert.deepEqual(new Set(statuses), new Set([204, 409]))
+  assert.equal(await put('zero-1'), 204)
+})
+
 test('series beyond the limit are left out and counted', async () => {
   const server = createServer((request, response) => {
     response.end(request.url === '/system/metrics' ? Array.from({ length: 500 }, (_, i) => `many{i="${i}"} ${i}\n`).join('') : '[]')
