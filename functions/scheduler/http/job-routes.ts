@@ -9,6 +9,7 @@ import type { Deps } from '../deps.ts'
 import { cancelJob, changeJob, createJob, needJob, pauseJob, removeJob, resumeJob, runNow } from '../store/jobs.ts'
 import { findAnswer, keepAnswer } from '../store/kept-answers.ts'
 import { JOB_COLUMNS, readJob, showJob, type StoredJob } from '../store/stored-job.ts'
+import { pageByBytes } from '../store/page-by-bytes.ts'
 import { runsOf } from '../store/runs.ts'
 import { showRun } from '../store/stored-run.ts'
 import { idempotencyKey, ifMatch, inPath, Job, JobChange, jobStates, NewJob, page, paging, QueueName, Run } from './shapes.ts'
@@ -66,11 +67,13 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
         await deps.ready()
         const { after } = cursor === undefined ? { after: '' } : await jobCursors.read(cursor)
         const { queue, state, name } = filter
-        const rows = await db.query(
-          `SELECT ${JOB_COLUMNS} FROM jobs j WHERE j.id > :after ${queue === undefined ? '' : 'AND j.queue = :queue'} ${state === undefined ? '' : 'AND j.state = :state'}
-            ${name === undefined ? '' : 'AND j.name = :name'} ORDER BY j.id LIMIT :limit`,
-          { after, limit: limit + 1, ...(queue !== undefined && { queue }), ...(state !== undefined && { state }), ...(name !== undefined && { name }) })
-        return json(pageOf(rows.map((row) => showJob(readJob(row))), limit, jobCursors, ({ id }) => ({ after: id })))
+        const found = await pageByBytes(db, {
+          columns: JOB_COLUMNS, large: ['j.spec'],
+          from: `FROM jobs j WHERE j.id > :after ${queue === undefined ? '' : 'AND j.queue = :queue'} ${state === undefined ? '' : 'AND j.state = :state'}
+            ${name === undefined ? '' : 'AND j.name = :name'} ORDER BY j.id`,
+          parameters: { after, ...(queue !== undefined && { queue }), ...(state !== undefined && { state }), ...(name !== undefined && { name }) },
+        }, limit)
+        return json(pageOf(found.rows.map((row) => showJob(readJob(row))), found.limit, jobCursors, ({ id }) => ({ after: id })))
       },
     }),
     route({
@@ -130,8 +133,8 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
         await deps.ready()
         await needJob(db, path.id)
         const before = cursor === undefined ? undefined : await runCursors.read(cursor)
-        const runs = await runsOf(db, path.id, { before, limit: limit + 1 })
-        const { items, ...more } = pageOf(runs, limit, runCursors, ({ due_at: at, id }) => ({ at, id }))
+        const found = await runsOf(db, path.id, { before, limit })
+        const { items, ...more } = pageOf(found.runs, found.limit, runCursors, ({ due_at: at, id }) => ({ at, id }))
         return json({ items: items.map(showRun), ...more })
       },
     }),

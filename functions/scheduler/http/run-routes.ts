@@ -40,8 +40,8 @@ export function runRoutes(deps: Deps): readonly Route<undefined>[] {
       async handle({ query: { limit, cursor, queue, job } }) {
         await deps.ready()
         const before = cursor === undefined ? undefined : await cursors.read(cursor)
-        const found = await deadRuns(db, { queue, job }, { before, limit: limit + 1 })
-        const { items, ...more } = pageOf(found, limit, cursors, ({ ended_at: at, id }) => ({ at: at ?? 0, id }))
+        const found = await deadRuns(db, { queue, job }, { before, limit })
+        const { items, ...more } = pageOf(found.runs, found.limit, cursors, ({ ended_at: at, id }) => ({ at: at ?? 0, id }))
         return json({ items: items.map(showRun), ...more })
       },
     }),

@@ -4,6 +4,7 @@ import { notFound, Problem } from '@bramble/runtime/service/problem'
 import type { Deps } from '../deps.ts'
 import { NOW } from './clock.ts'
 import { LOG_ENTRY } from './finish.ts'
+import { pageByBytes } from './page-by-bytes.ts'
 import { settleJob } from './settle.ts'
 import { readRun, RUN_COLUMNS, type StoredRun } from './stored-run.ts'
 
@@ -18,23 +19,29 @@ export async function needRun(db: Database, id: string): Promise<StoredRun> {
 
 export type RunPage = { readonly before: { readonly at: number; readonly id: string } | undefined; readonly limit: number }
 
+/** One run more than `limit`, where there is one. */
+export type RunsFound = { readonly runs: readonly StoredRun[]; readonly limit: number }
+
+async function pageOfRuns(db: Database, from: string, parameters: Statement['parameters'], wanted: number): Promise<RunsFound> {
+  const { rows, limit } = await pageByBytes(db, { columns: RUN_COLUMNS, large: ['result', 'error', 'log'], from, parameters }, wanted)
+  return { runs: rows.map(readRun), limit }
+}
+
 /** The latest moment first. */
-export async function runsOf(db: Database, jobId: string, { before, limit }: RunPage): Promise<readonly StoredRun[]> {
-  const rows = await db.query(
-    `SELECT ${RUN_COLUMNS} FROM runs WHERE job_id = :job ${before === undefined ? '' : 'AND (due_at, id) < (:at, :id)'} ORDER BY due_at DESC, id DESC LIMIT :limit`,
-    { job: jobId, limit, ...before })
-  return rows.map(readRun)
+export async function runsOf(db: Database, jobId: string, { before, limit }: RunPage): Promise<RunsFound> {
+  return pageOfRuns(db,
+    `FROM runs WHERE job_id = :job ${before === undefined ? '' : 'AND (due_at, id) < (:at, :id)'} ORDER BY due_at DESC, id DESC`,
+    { job: jobId, ...before }, limit)
 }
 
 export type DeadFilter = { readonly queue?: string | undefined; readonly job?: string | undefined }
 
 /** The latest first. */
-export async function deadRuns(db: Database, { queue, job }: DeadFilter, { before, limit }: RunPage): Promise<readonly StoredRun[]> {
-  const rows = await db.query(
-    `SELECT ${RUN_COLUMNS} FROM runs WHERE state = 'dead' AND ended_at IS NOT NULL ${filterOf({ queue, job })}
-      ${before === undefined ? '' : 'AND (ended_at, id) < (:at, :id)'} ORDER BY ended_at DESC, id DESC LIMIT :limit`,
-    { limit, ...before, ...(queue !== undefined && { queue }), ...(job !== undefined && { job }) })
-  return rows.map(readRun)
+export async function deadRuns(db: Database, { queue, job }: DeadFilter, { before, limit }: RunPage): Promise<RunsFound> {
+  return pageOfRuns(db,
+    `FROM runs WHERE state = 'dead' AND ended_at IS NOT NULL ${filterOf({ queue, job })}
+      ${before === undefined ? '' : 'AND (ended_at, id) < (:at, :id)'} ORDER BY ended_at DESC, id DESC`,
+    { ...before, ...(queue !== undefined && { queue }), ...(job !== undefined && { job }) }, limit)
 }
 
 function filterOf({ queue, job }: DeadFilter): string {

@@ -13,12 +13,21 @@ const MAX_WAITING = 100
 
 export type Plan = { readonly statements: readonly Statement[]; readonly queues: readonly string[] }
 
-export async function planJobs(db: Database, ids: readonly string[], nowMs: number): Promise<Plan> {
+/** What is too much for `maxStatements` is due the next time. */
+export async function planJobs(db: Database, ids: readonly string[], nowMs: number, maxStatements: number): Promise<Plan> {
   const rows = await db.query(
     "SELECT id, queue, cron, planned_at, next_at FROM jobs WHERE state = 'active' AND cron IS NOT NULL AND id IN (SELECT value FROM json_each(:ids))",
     { ids: JSON.stringify(ids) })
   const jobs = rows.map((row) => dueRow.parse(row))
-  return { statements: jobs.flatMap((job) => planJob(job, nowMs)), queues: jobs.map(({ queue }) => queue) }
+  const statements: Statement[] = []
+  const queues: string[] = []
+  for (const job of jobs) {
+    const more = planJob(job, nowMs)
+    if (statements.length + more.length > maxStatements) break
+    statements.push(...more)
+    queues.push(job.queue)
+  }
+  return { statements, queues }
 }
 
 function planJob({ id, cron, planned_at: plannedAt, next_at: seen }: z.output<typeof dueRow>, nowMs: number): readonly Statement[] {

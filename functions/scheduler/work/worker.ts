@@ -49,6 +49,14 @@ const FIRST_RETRY_MS = 200
 const MAX_RETRY_MS = 5_000
 /** Something was due and could not be taken: another replica was first, or is in the way. */
 const NOTHING_TAKEN_MS = 1_000
+/** Taken in one go: each with up to 160 KB of payload, headers and completion, in an answer of the data service that has 8 MiB. */
+const MAX_TAKEN = 40
+/** Ends kept in one go: up to 6 statements each. With 203 for what is taken of all queues, and the plan, a transaction has 1000 at most. */
+const MAX_KEPT = 100
+/** Characters of them, up to 3 bytes each: a call of the data service has 8 MiB. */
+const MAX_KEPT_LENGTH = 2_000_000
+/** One job that makes up for 100 moments needs 101. */
+const MAX_PLAN_STATEMENTS = 190
 /** A timer that ends later than this counts wrong. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -142,11 +150,18 @@ export function createWorker({ db, room, attempts, owner, leaseMs, lookEveryMs, 
 
   /** Places for each queue; what does not divide goes to the first. */
   const share = (queues: readonly string[]): readonly { name: string; max: number }[] => {
-    const free = maxRunning - running.size()
+    const free = Math.min(MAX_TAKEN, maxRunning - running.size())
     const names = [...new Set(queues)].slice(0, free)
     // Not always the same one first.
     const turned = names.map((_, i) => names[(i + claims) % names.length] ?? '')
     return turned.map((name, i) => ({ name, max: Math.floor(free / names.length) + (i < free % names.length ? 1 : 0) }))
+  }
+
+  /** As many as one transaction may keep. */
+  const takeEnded = (): Ended[] => {
+    let length = 0
+    const tooMany = ended.findIndex(({ finish }, i) => i >= MAX_KEPT || ((length += JSON.stringify(finish).length) > MAX_KEPT_LENGTH && i > 0))
+    return ended.splice(0, tooMany === -1 ? ended.length : tooMany)
   }
 
   const giveBackDoubtful = async (): Promise<void> => {
@@ -180,10 +195,9 @@ export function createWorker({ db, room, attempts, owner, leaseMs, lookEveryMs, 
     let seen = isTaking ? await look(db, owner) : undefined
     counts.looks += isTaking ? 1 : 0
     if (seen !== undefined && await takeOver(seen)) seen = await look(db, owner)
-    const plan = seen !== undefined && seen.dueJobs.length > 0 ? await planJobs(db, seen.dueJobs, seen.now) : { statements: [], queues: [] }
+    const plan = seen !== undefined && seen.dueJobs.length > 0 ? await planJobs(db, seen.dueJobs, seen.now, MAX_PLAN_STATEMENTS) : { statements: [], queues: [] }
     const queues = share(seen === undefined ? [] : [...seen.queues, ...plan.queues])
-    const batch = ended
-    ended = []
+    const batch = takeEnded()
     const statements = batch.map(({ finish }) => finishStatements(isBare ? bareFinish(finish) : finish))
     const claim = `${owner}.${++claims}`
     const all = [...statements.flat(), ...plan.statements,
