@@ -8,7 +8,8 @@ export const MAX_PAYLOAD_BYTES = 64 * 1024
 const MAX_HEADERS = 20
 const MAX_TIMEOUT_SECONDS = 900
 const MAX_WAIT_SECONDS = 86_400
-const MAX_DELAY_SECONDS = 10 * 366 * 86_400
+/** Both ways: years of more or less than four digits are no times that can be shown. */
+export const MAX_DELAY_SECONDS = 10 * 366 * 86_400
 const MAX_ATTEMPTS = 20
 const MAX_JITTER_SECONDS = 3600
 export const MAX_DEPENDENCIES = 20

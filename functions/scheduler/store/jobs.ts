@@ -2,7 +2,7 @@
 import type { Database, Statement } from '@bramble/runtime/service/database'
 import { busy, notFound, Problem } from '@bramble/runtime/service/problem'
 import type { Deps } from '../deps.ts'
-import type { JobChange, NewJob, Spec } from '../http/shapes.ts'
+import { type JobChange, MAX_DELAY_SECONDS, type NewJob, type Spec } from '../http/shapes.ts'
 import { NOW } from './clock.ts'
 import { checkCron, checkTargets, refuse } from './job-checks.ts'
 import { ensureQueue, findQueue, tooManyQueues } from './queues.ts'
@@ -32,7 +32,7 @@ export async function createJob(deps: Deps, body: NewJob, keep: (shown: unknown)
   const { db } = deps
   const nowMs = await checkRoom(deps)
   checkTargets(deps, body)
-  checkTimes(body)
+  checkTimes(body, nowMs)
   const id = newId()
   const next = body.cron === undefined ? undefined : checkCron(id, body.cron, '/cron', nowMs)
   if (body.unique_key !== undefined) {
@@ -83,9 +83,10 @@ function specOf(body: NewJob): Spec {
   }
 }
 
-function checkTimes({ at, delay_seconds: delay, cron, depends_on: dependsOn }: NewJob): void {
+function checkTimes({ at, delay_seconds: delay, cron, depends_on: dependsOn }: NewJob, nowMs: number): void {
   const times = [at, delay, cron].filter((one) => one !== undefined)
   if (times.length > 1) throw refuse('', 'has more than one of at, delay_seconds and cron')
+  if (at !== undefined && !(Math.abs(Date.parse(at) - nowMs) <= MAX_DELAY_SECONDS * 1000)) throw refuse('/at', 'is more than ten years away')
   if (cron !== undefined && dependsOn.length > 0) throw refuse('/depends_on', 'is not for recurring jobs')
 }
 

@@ -209,6 +209,8 @@ test('nothing answers without the token but health and the description', async (
 cases('a job is refused with', [
   { name: 'no target', body: { target: undefined }, status: 400 },
   { name: 'two times', body: { at: '2030-01-01T00:00:00Z', delay_seconds: 1 }, status: 422 },
+  { name: 'a time whose year has five digits elsewhere', body: { at: '9999-12-31T23:59:59-23:59' }, status: 422, path: '/at' },
+  { name: 'a time before years were counted', body: { at: '0000-01-01T00:00:00+23:59' }, status: 422, path: '/at' },
   { name: 'a pattern without sense', body: { cron: { pattern: '61 * * * *' } }, status: 422, path: '/cron/pattern' },
   { name: 'a day that never comes', body: { cron: { pattern: '0 0 30 2 *' } }, status: 422, path: '/cron/pattern' },
   { name: 'a time zone that is none', body: { cron: { pattern: '0 0 * * *', timezone: 'Mars/Olympus' } }, status: 422, path: '/cron/pattern' },
