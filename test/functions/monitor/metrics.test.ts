@@ -38,7 +38,7 @@ async function query(monitor: Monitor, text: string): Promise<Vector> {
 test('metrics of gateway, functions and boards are kept, asked for, shown, and outlive a kill', async () => {
   await using gateway = await startGateway()
   gateway.metrics = '# TYPE calls counter\ncalls{code="200"} 10\ncalls{code="500"} 1\n'
-  await using monitor = await startMonitor({ gateway_url: gateway.url, scrape_every: '300ms', node_name: 'me' })
+  await using monitor = await startMonitor({ gateway_url: gateway.url, scrape_every: '100ms', node_name: 'me' })
   await monitor.call('POST', '/v1/nodes/zero-1', { body: JSON.stringify({ cpu_used: 0.5, cpu_cores: 4, temperature_celsius: 61.5, throttled: 0x50005 }), headers: { 'content-type': 'application/json' } })
   await eventually('all targets are there', async () => (await query(monitor, 'up')).length === 2 && (await query(monitor, 'own')).length === 1 && (await query(monitor, 'bramble_node_up')).length === 2)
   gateway.metrics = '# TYPE calls counter\ncalls{code="200"} 30\ncalls{code="500"} 2\n'
@@ -59,7 +59,7 @@ test('metrics of gateway, functions and boards are kept, asked for, shown, and o
   await monitor.process.kill()
   await monitor.process.start()
   await eventually('it goes on', async () => (await query(monitor, 'calls')).length === 2)
-  const range = await monitor.json(`/api/v1/query_range?query=calls%7Bcode%3D%22200%22%7D&start=${before - 60}&end=${Date.now() / 1000}&step=250ms`)
+  const range = await monitor.json(`/api/v1/query_range?query=calls%7Bcode%3D%22200%22%7D&start=${before - 60}&end=${Date.now() / 1000}&step=50ms`)
   const { result } = range['data'] as { result: { values: [number, string][] }[] }
   const values = new Set(result[0]?.values.map(([, value]) => value))
   assert.deepEqual([...values], ['10', '30'])
@@ -86,10 +86,10 @@ test('a rule fires, is told to a webhook with others of its time, outlives a kil
     await using gateway = await startGateway()
     const gauge = (one: number, other: number): string => `# TYPE load gauge\nload{board="a"} ${one}\nload{board="b"} ${other}\n`
     gateway.metrics = gauge(9, 9)
-    await using monitor = await startMonitor({ gateway_url: gateway.url, scrape_every: '300ms', alert_group_wait: '600ms', alert_webhook: `http://127.0.0.1:${port}/hook` })
+    await using monitor = await startMonitor({ gateway_url: gateway.url, scrape_every: '100ms', alert_group_wait: '200ms', alert_webhook: `http://127.0.0.1:${port}/hook` })
     const put = (path: string, body: object): Promise<Response> => monitor.call('PUT', path, { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })
     assert.equal((await put('/v1/silences/quiet', { match: { rule: 'busy', board: 'b*' }, until: new Date(Date.now() + 3_600_000).toISOString() })).status, 200)
-    assert.equal((await put('/v1/rules/busy', { expr: 'load > 5', for_seconds: 0.5, summary: 'load {value} on {board}' })).status, 201)
+    assert.equal((await put('/v1/rules/busy', { expr: 'load > 5', for_seconds: 0.2, summary: 'load {value} on {board}' })).status, 201)
     const alerts = async (): Promise<readonly string[]> => {
       const { items } = await monitor.json('/v1/alerts') as { items: { rule: string; state: string; labels: Record<string, string> }[] }
       return items.filter(({ rule }) => rule === 'busy').map(({ state, labels }) => `${labels['board']} ${state}`)
