@@ -79,12 +79,12 @@ test('what a queue may do at once, and in which order, is its priority and concu
 
 test('a queue with a rate begins no more than that', async () => {
   const stage = await on()
-  await stage.call('PUT', '/v1/queues/steady', { rate: { count: 2, period_seconds: 1 } })
-  for (let i = 0; i < 5; i++) await stage.job({ queue: 'steady', target: stage.at('/steady') })
-  const made = await eventually('all five', () => stage.target.to('/steady').length === 5 && stage.target.to('/steady'))
+  await stage.call('PUT', '/v1/queues/steady', { rate: { count: 4, period_seconds: 1 } })
+  for (let i = 0; i < 6; i++) await stage.job({ queue: 'steady', target: stage.at('/steady') })
+  const made = await eventually('all six', () => stage.target.to('/steady').length === 6 && stage.target.to('/steady'))
   const first = made[0]?.beganMs ?? 0
-  // Two at once, then one every half second: never before its moment.
-  for (const [i, { beganMs }] of made.entries()) assert.ok(beganMs - first >= (i - 1) * 500 - 100, `call ${i} after ${beganMs - first} ms`)
+  // Four at once, then one every quarter of a second: never before its moment.
+  for (const [i, { beganMs }] of made.entries()) assert.ok(beganMs - first >= (i - 3) * 250 - 100, `call ${i} after ${beganMs - first} ms`)
 })
 
 test('an unfinished job keeps its unique key to itself', async () => {

@@ -13,7 +13,7 @@ const EVERY_SECOND = '* * * * * *'
 test('a recurring job runs at each of its moments, once', async () => {
   const stage = await on()
   const id = await stage.job({ target: stage.at('/tick'), cron: { pattern: EVERY_SECOND } })
-  await eventually('three runs', async () => (await stage.runs(id)).filter(({ state }) => state === 'succeeded').length >= 3)
+  await eventually('two runs', async () => (await stage.runs(id)).filter(({ state }) => state === 'succeeded').length >= 2)
   await stage.call('POST', `/v1/jobs/${id}/cancel`)
   const dues = stage.target.to('/tick').map(({ headers }) => String(headers['x-scheduler-due']))
   assert.equal(new Set(dues).size, dues.length)

@@ -4,7 +4,7 @@ import { eventually, test } from '../../kit.ts'
 import { recordIn, type Replica, stageForFile, type Stage } from './stage.ts'
 import type { TargetCall } from './target.ts'
 
-const { on, end } = stageForFile()
+const { on, end } = stageForFile({ look_every: '200ms' })
 
 function metric(text: string, name: string): number {
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? NaN)
