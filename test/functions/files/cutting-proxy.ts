@@ -14,7 +14,13 @@ export async function startCuttingProxy(port: number): Promise<CuttingProxy> {
   const sockets = new Set<Socket>()
   let sentBytes = 0
   let cut: { readonly atBytes: number; readonly then: () => Promise<void> } | undefined
+  /** Who comes while the line is being cut waits: a gateway would not let anybody to a service that is just starting either. */
+  let isUp: Promise<unknown> = Promise.resolve()
   const server = createServer((client) => {
+    client.on('error', () => undefined)
+    void isUp.then(() => { if (!client.destroyed) join(client) })
+  }).listen(0, '127.0.0.1')
+  const join = (client: Socket): void => {
     const upstream = connect(port, '127.0.0.1')
     for (const socket of [client, upstream]) {
       sockets.add(socket)
@@ -32,7 +38,10 @@ export async function startCuttingProxy(port: number): Promise<CuttingProxy> {
         client.pause()
         upstream.write(chunk.subarray(0, atBytes - sentBytes))
         sentBytes = atBytes
-        void then().finally(() => { for (const socket of sockets) socket.destroy() })
+        isUp = then().catch((error: unknown) => {
+          // The test fails by it: what it waited for has not come.
+          queueMicrotask(() => { throw error })
+        }).finally(() => { for (const socket of sockets) socket.destroy() })
         return
       }
       sentBytes += chunk.length
@@ -41,7 +50,7 @@ export async function startCuttingProxy(port: number): Promise<CuttingProxy> {
         upstream.once('drain', () => client.resume())
       }
     })
-  }).listen(0, '127.0.0.1')
+  }
   await once(server, 'listening')
   const address = server.address()
   return {
