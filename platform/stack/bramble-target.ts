@@ -2,6 +2,7 @@
 import { readAffinity } from '../openfaas/affinity.ts'
 import { readScaleLabels, readScalePolicy } from '../openfaas/labels.ts'
 import { parseDeployment } from '../openfaas/parse.ts'
+import { parseCpu, parseMemory } from '../openfaas/quantity.ts'
 import { readRetryPolicy } from '../openfaas/retry-policy.ts'
 import { checkVolume, volumePathOf } from '../openfaas/volume.ts'
 import type { DeploymentBody } from './deployment.ts'
@@ -36,6 +37,7 @@ export function checkForBramble(body: DeploymentBody): readonly Finding[] {
       readRetryPolicy({ [name]: value })
       readAffinity({ [name]: value })
       volumePathOf(specOf(service, {}, { [name]: value }))
+      if (name === 'bramble/volume-size') parseMemory(value, 'annotation bramble/volume-size')
     })),
     ...Object.entries(body.envVars ?? {}).flatMap(([name, value]) => find(['environment', name], () => parsePart({ envVars: { [name]: value } }))),
     ...(body.constraints ?? []).flatMap((one) => find(['constraints'], () => parsePart({ constraints: [one] }))),
@@ -47,7 +49,23 @@ export function checkForBramble(body: DeploymentBody): readonly Finding[] {
     const spec = parseDeployment(body)
     checkVolume(spec, readScaleLabels(spec.labels).min, `${SCALE_PREFIX}min`)
   })
-  return [...alone, ...together, ...unknownNames(body)]
+  return [...alone, ...together, ...amounts(body), ...unknownNames(body), ...scheduleWithoutTopic(body)]
+}
+
+/** Kubernetes refuses a function that asks for more than it may have. */
+function amounts({ service, requests, limits }: DeploymentBody): readonly Finding[] {
+  return ([['memory', parseMemory], ['cpu', parseCpu]] as const).flatMap(([name, parse]) => {
+    const [asked, most] = [requests?.[name], limits?.[name]]
+    if (asked === undefined || most === undefined) return []
+    // What is no amount is told above.
+    if (findingOf(service, [], () => [parse(asked, ''), parse(most, '')]).length > 0 || parse(asked, '') <= parse(most, '')) return []
+    return [{ level: 'error' as const, function: service, field: ['requests', name], message: `${asked} is more than its limit of ${most}: lower one or raise the other` }]
+  })
+}
+
+function scheduleWithoutTopic({ service, annotations }: DeploymentBody): readonly Finding[] {
+  if (annotations['schedule'] === undefined || annotations['topic'] !== undefined) return []
+  return [{ level: 'warning', function: service, field: ['annotations', 'schedule'], message: 'it never runs: add the annotation topic: cron-function' }]
 }
 
 /** So low and so high that any other bound fits. */

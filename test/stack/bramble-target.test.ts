@@ -28,6 +28,9 @@ cases('Bramble refuses', [
   { name: 'a secret\'s name', more: { secrets: ['A'] }, says: /^error secrets: / },
   { name: 'a variable\'s name', more: { envVars: { 'a b': '' } }, says: /^error environment a b: / },
   { name: 'an amount', more: { limits: { memory: 'lots' } }, says: /^error limits memory: / },
+  { name: 'the size of a volume', more: { annotations: { 'bramble/volume-size': 'lots' } }, says: /^error annotations bramble\/volume-size: .*amount of memory/ },
+  { name: 'memory that is asked for and may not be had', more: { requests: { memory: '1Gi' }, limits: { memory: '16Mi' } }, says: /^error requests memory: 1Gi is more than its limit of 16Mi/ },
+  { name: 'the same of cores', more: { requests: { cpu: '1' }, limits: { cpu: '500m' } }, says: /^error requests cpu: / },
   { name: 'a namespace', more: { namespace: 'No' }, says: /^error namespace: / },
 ], ({ more, says }) => {
   const [first, ...others] = found(more)
@@ -39,6 +42,7 @@ cases('a name that nobody reads is a warning', [
   { name: 'a label of scaling', more: { labels: { 'com.openfaas.scale.mni': '1' } }, says: /^warning labels com\.openfaas\.scale\.mni: .*did you mean com\.openfaas\.scale\.min\?$/ },
   { name: 'one like no other', more: { labels: { 'com.openfaas.scale.whenever': '1' } }, says: /^warning labels .*remove it \(there are com/ },
   { name: 'an annotation of Bramble', more: { annotations: { 'bramble/volum': '/data' } }, says: /^warning annotations bramble\/volum: .*did you mean bramble\/volume\?$/ },
+  { name: 'a schedule that nobody looks at', more: { annotations: { schedule: '* * * * *' } }, says: /^warning annotations schedule: it never runs: add/ },
   { name: 'a label among the annotations', more: { annotations: { 'com.openfaas.scale.min': '1' } }, says: /write it under labels$/ },
   { name: 'an annotation among the labels', more: { labels: { 'bramble/volume': 'data' } }, says: /write it under annotations$/ },
 ], ({ more, says }) => {
