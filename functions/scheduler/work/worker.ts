@@ -11,6 +11,7 @@ import { FULL_FOR_RESULTS, isFull, type Room } from '../store/room.ts'
 import { takeOverStatements } from '../store/take-over.ts'
 import type { AttemptDeps } from './attempt.ts'
 import { createCallsUnderWay } from './calls-under-way.ts'
+import { keepAtOnce } from './keep-at-once.ts'
 import { createLease, leaseTimes } from './lease.ts'
 import { createNeighbours } from './neighbours.ts'
 import { planJobs } from './plan.ts'
@@ -51,10 +52,6 @@ const MAX_RETRY_MS = 5_000
 const NOTHING_TAKEN_MS = 1_000
 /** Taken in one go: each with up to 160 KB of payload, headers and completion, in an answer of the data service that has 8 MiB. */
 const MAX_TAKEN = 40
-/** Ends kept in one go: up to 6 statements each. With 203 for what is taken of all queues, and the plan, a transaction has 1000 at most. */
-const MAX_KEPT = 100
-/** Characters of them, up to 3 bytes each: a call of the data service has 8 MiB. */
-const MAX_KEPT_LENGTH = 2_000_000
 /** One job that makes up for 100 moments needs 101. */
 const MAX_PLAN_STATEMENTS = 190
 /** A timer that ends later than this counts wrong. */
@@ -157,13 +154,6 @@ export function createWorker({ db, room, attempts, owner, leaseMs, lookEveryMs, 
     return turned.map((name, i) => ({ name, max: Math.floor(free / names.length) + (i < free % names.length ? 1 : 0) }))
   }
 
-  /** As many as one transaction may keep. */
-  const takeEnded = (): Ended[] => {
-    let length = 0
-    const tooMany = ended.findIndex(({ finish }, i) => i >= MAX_KEPT || ((length += JSON.stringify(finish).length) > MAX_KEPT_LENGTH && i > 0))
-    return ended.splice(0, tooMany === -1 ? ended.length : tooMany)
-  }
-
   const giveBackDoubtful = async (): Promise<void> => {
     if (!isInDoubt) return
     const known = JSON.stringify([...running.ids(), ...ended.map(({ finish }) => finish.id)])
@@ -197,7 +187,7 @@ export function createWorker({ db, room, attempts, owner, leaseMs, lookEveryMs, 
     if (seen !== undefined && await takeOver(seen)) seen = await look(db, owner)
     const plan = seen !== undefined && seen.dueJobs.length > 0 ? await planJobs(db, seen.dueJobs, seen.now, MAX_PLAN_STATEMENTS) : { statements: [], queues: [] }
     const queues = share(seen === undefined ? [] : [...seen.queues, ...plan.queues])
-    const batch = takeEnded()
+    const batch = keepAtOnce(ended)
     const statements = batch.map(({ finish }) => finishStatements(isBare ? bareFinish(finish) : finish))
     const claim = `${owner}.${++claims}`
     const all = [...statements.flat(), ...plan.statements,
