@@ -3,6 +3,7 @@ import { checkIfMatch, etagOf } from '@bramble/runtime/service/etag'
 import { notFound, Problem } from '@bramble/runtime/service/problem'
 import type { Database, Row, Statement } from '@bramble/runtime/service/database'
 import { checkDescription } from './check-description.ts'
+import { checkRoom, ROOM_FOR_CHANGES } from './database-room.ts'
 import { documentTag, readFile, readVersion, selectAnyVersion, selectFiles, selectVersions, type FileRow, type VersionRow } from './rows.ts'
 
 export type ListQuery = {
@@ -108,6 +109,7 @@ export function createFiles({ db, nowMs }: { readonly db: Database; readonly now
         }
         if (Object.keys(described).length > MAX_METADATA) throw new Problem(422, 'too_many', `a file has at most ${MAX_METADATA} names of metadata`)
         checkDescription({ metadata: described, tags })
+        if (metadata !== undefined || tags !== undefined) await checkRoom(db, ROOM_FOR_CHANGES)
         if (target !== path && await isTaken(db, owner, target)) throw exists(target)
         const done = await db.execute([{
           sql: `UPDATE files SET path = :to, metadata = :metadata, tags = :tags, revision = revision + 1, updated_at = :now

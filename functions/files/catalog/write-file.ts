@@ -7,6 +7,7 @@ import { checkIfMatch, etagOf, matchesNone } from '@bramble/runtime/service/etag
 import { Problem } from '@bramble/runtime/service/problem'
 import type { Database, Statement } from '@bramble/runtime/service/database'
 import { checkDescription } from './check-description.ts'
+import { checkRoom, ROOM_FOR_CHANGES, ROOM_FOR_FILES } from './database-room.ts'
 import { insist } from './insist.ts'
 import { readFile, selectFiles, type FileRow } from './rows.ts'
 import { quotaExceeded, reservedBy, type Quotas } from './usage.ts'
@@ -89,6 +90,7 @@ export function createWriteFile(deps: WriteFileDeps): WriteFile {
       if (row !== undefined) return { file: readFile(row), isNew: present === undefined }
       if ((await insist(() => find(write)))?.isMine === true) continue
       const { usedBytes, reservedBytes, quotaBytes } = await insist(() => quotas.usage(write.owner))
+      await insist(() => checkRoom(db, present === undefined ? ROOM_FOR_FILES : ROOM_FOR_CHANGES))
       if (present === undefined && await insist(() => countFiles(db, write.owner)) >= deps.maxFiles) {
         throw new Problem(507, 'too_many_files', `${write.owner} may have ${deps.maxFiles} files, with the trash: remove some`)
       }
@@ -123,7 +125,7 @@ function create(deps: WriteFileDeps, write: Write, id: string): Statement[] {
     {
       // Nothing, when somebody else was faster.
       sql: `INSERT OR IGNORE INTO files (id, owner, path, revision, version, metadata, tags, created_at, updated_at)
-        SELECT :id, :owner, :path, 1, 1, :metadata, :tags, :now, :now WHERE ${filesOfOwner} < :max_files`,
+        SELECT :id, :owner, :path, 1, 1, :metadata, :tags, :now, :now WHERE ${filesOfOwner} < :max_files AND ${ROOM_FOR_FILES}`,
       parameters: { id, owner, path, metadata: JSON.stringify(metadata), tags: JSON.stringify(tags), now, max_files: deps.maxFiles }, changes: 1,
     },
     ...addVersion(deps, write, id, 1, now),
@@ -137,7 +139,7 @@ function change(deps: WriteFileDeps, write: Write, present: FileRow): Statement[
   return [
     {
       sql: `UPDATE files SET version = :version, revision = revision + 1, updated_at = :now, metadata = coalesce(:metadata, metadata), tags = coalesce(:tags, tags)
-        WHERE id = :id AND version = :old AND deleted_at IS NULL AND path = :path`,
+        WHERE id = :id AND version = :old AND deleted_at IS NULL AND path = :path AND ${ROOM_FOR_CHANGES}`,
       parameters: { id: present.id, path: write.path, version, old: present.current, now, ...described(write) }, changes: 1,
     },
     {
@@ -154,7 +156,7 @@ function describe({ nowMs }: WriteFileDeps, write: Write, present: FileRow): Sta
   if (write.metadata === undefined && write.tags === undefined) return []
   return [{
     sql: `UPDATE files SET revision = revision + 1, updated_at = :now, metadata = coalesce(:metadata, metadata), tags = coalesce(:tags, tags)
-      WHERE id = :id AND version = :old AND deleted_at IS NULL`,
+      WHERE id = :id AND version = :old AND deleted_at IS NULL AND ${ROOM_FOR_CHANGES}`,
     parameters: { id: present.id, old: present.current, now: nowMs(), ...described(write) }, changes: 1,
   }]
 }

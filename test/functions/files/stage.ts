@@ -41,7 +41,8 @@ export type Stage = AsyncDisposable & {
 }
 export type Claims = { readonly issuer?: string; readonly audience?: string; readonly type?: string; readonly lifeSeconds?: number; readonly kid?: string; readonly key?: CryptoKey }
 
-export async function startStage(env: Readonly<Record<string, string>> = {}): Promise<Stage> {
+/** `dataEnv` is for the data service. */
+export async function startStage(env: Readonly<Record<string, string>> = {}, dataEnv: Readonly<Record<string, string>> = {}): Promise<Stage> {
   const folder = await mkdtemp(join(tmpdir(), 'bramble-files-'))
   const serviceToken = randomBytes(24).toString('hex')
   const secrets = join(folder, 'secrets')
@@ -58,7 +59,7 @@ export async function startStage(env: Readonly<Record<string, string>> = {}): Pr
     return [state.hookStatus, '']
   })
   const [data, bundle] = await Promise.all([
-    startFunction('data', { secret_mount_path: secrets, data_folder: join(folder, 'data'), trust_folder: 'true' }), bundleFunction('files'),
+    startFunction('data', { secret_mount_path: secrets, data_folder: join(folder, 'data'), trust_folder: 'true', ...dataEnv }), bundleFunction('files'),
   ])
   const settings = {
     secret_mount_path: secrets, data_url: data.url, auth_url: `${around.url}/auth`, gateway_url: around.url, issuer: ISSUER,
