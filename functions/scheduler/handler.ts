@@ -9,7 +9,7 @@ import { createSchedulerService } from './scheduler-service.ts'
 import { readSettings } from './settings.ts'
 import { tidy } from './store/housekeeping.ts'
 import { newId } from './store/new-id.ts'
-import { createRoom, tellingFull } from './store/room.ts'
+import { createRoom } from './store/room.ts'
 import { migrations } from './store/schema.ts'
 import { createAllowList } from './target/allow-list.ts'
 import { createCallTarget } from './work/call-target.ts'
@@ -53,11 +53,11 @@ export default createSchedulerService({ db, room, allowList, worker, settings, h
 /** Whoever asks for data finds the schema there. */
 function connect(): Database {
   const data = createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations })
-  return tellingFull({
+  return {
     prepare: data.prepare,
     query: async (sql, parameters) => { await data.prepare(); return data.query(sql, parameters) },
     execute: async (statements) => { await data.prepare(); return data.execute(statements) },
-  })
+  }
 }
 
 /** Without it nobody can be told of completions. */

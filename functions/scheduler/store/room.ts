@@ -62,17 +62,3 @@ export const JOB_IS_DONE_WITH = `ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 F
 export function isFull(error: unknown): boolean {
   return error instanceof Problem && error.status === 507
 }
-
-/** A full database is no outage: whoever tries again later finds it as full. */
-export function tellingFull(db: Database): Database {
-  const told = async <T>(work: Promise<T>): Promise<T> => {
-    try {
-      return await work
-    } catch (error) {
-      const [, code] = error instanceof Problem ? /: 507 (database_full|disk_full): /.exec(error.message) ?? [] : []
-      if (code === undefined) throw error
-      throw new Problem(507, code, 'there is no room left: remove jobs or dead letters, or give the data service more', { cause: error })
-    }
-  }
-  return { prepare: () => told(db.prepare()), query: (sql, parameters) => told(db.query(sql, parameters)), execute: (statements) => told(db.execute(statements)) }
-}
