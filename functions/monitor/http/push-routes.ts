@@ -9,6 +9,7 @@ import { jsonLinesIn } from '../push/json-lines.ts'
 import { lokiJsonLines, lokiProtoLines } from '../push/loki.ts'
 import { otlpLines } from '../push/otlp.ts'
 import { checkLines, PushTooLarge } from '../push/push-size.ts'
+import { createPushedNames } from '../push/pushed-names.ts'
 import { lineOf, type PushedLine, troubleWithTime } from '../push/pushed-line.ts'
 import { unsnap } from '../push/snappy.ts'
 
@@ -22,6 +23,7 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
   const route = routeFor<undefined>()
   const same = { method: 'post', tag: 'push', access: 'token', headers: keyHeader } as const
 
+  const named = createPushedNames()
   const keep = async (read: () => readonly PushedLine[], key: string | undefined): Promise<number> => {
     const lines = attempt(read)
     for (const [i, { timeMs }] of lines.entries()) {
@@ -30,7 +32,7 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
     }
     if (lines.length === 0) return 0
     try {
-      await store.append(lines.map(lineOf), key)
+      await store.append(lines.map((line) => named(lineOf(line))), key)
     } catch (cause) {
       if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOSPC' || cause.code === 'EDQUOT')) {
         throw new Problem(507, 'disk_full', 'the disk is full: the lines were not kept', { cause })

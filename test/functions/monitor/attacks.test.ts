@@ -51,13 +51,17 @@ test('a line nested as deep as its length allows is told by its text: searches, 
   assert.deepEqual(told.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line).text), texts)
 })
 
-test('boards that nobody has are taken up to a limit, and drive away none that tells of itself', async () => {
+test('boards and names that nobody has are taken up to a limit, and drive away none that was there before', async () => {
   await using monitor = await startMonitor()
   const put = async (name: string): Promise<number> => (await monitor.call('POST', `/v1/nodes/${name}`, { body: '{}', headers: { 'content-type': 'application/json' } })).status
   assert.equal(await put('zero-1'), 204)
   const statuses = await Promise.all(Array.from({ length: 220 }, (_, i) => put(`x${i}`)))
   assert.deepEqual(new Set(statuses), new Set([204, 409]))
   assert.equal(await put('zero-1'), 204)
+
+  const named = [...Array.from({ length: 600 }, (_, i) => ({ function: `f${i}` })), { function: 'f0' }]
+  assert.equal((await monitor.push(named)).status, 200)
+  assert.deepEqual([(await monitor.lines('function=others&limit=1000')).length, (await monitor.lines('function=f0')).length], [100, 2])
 })
 
 test('series beyond the limit are left out and counted', async () => {
