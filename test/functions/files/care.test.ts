@@ -86,16 +86,6 @@ test('a damaged and a missing content are found, and healed by storing the file 
   assert.deepEqual([healed['damaged'], healed['missing']], [[], []])
 })
 
-test('a disk that is nearly full takes nothing, and goes on reading', async () => {
-  const on = await stage.on()
-  await on.kill()
-  await on.start({ min_free: '900Ti' })
-  const full = await on.call('PUT', '/v1/files/three.bin', { bytes: 'x' })
-  assert.deepEqual([full.status, full.body['code']], [507, 'disk_full'])
-  assert.equal((await on.call('GET', '/v1/files/one.bin')).status, 200)
-  assert.equal((await parts(on)).length, 0)
-})
-
 test('only a service may look after contents', async () => {
   const on = await stage.on()
   for (const [method, path] of [['POST', '/v1/scrub'], ['GET', '/v1/scrub'], ['POST', '/v1/upkeep']] as const) {
