@@ -29,6 +29,8 @@ import { createTroubleLog } from './trouble-log.ts'
 /** A tail becomes a block at this size, or at this age: large enough to compress well, small enough to search. */
 const BLOCK_BYTES = 512 * 1024
 const LINES_BLOCK_MS = 300_000
+/** Of lines, and of samples; a few hundred bytes of memory each. At a block every five minutes 113 days of lines. */
+const MAX_BLOCKS = 32_768
 /** Moments hang together for so long. */
 const SAMPLES_BLOCK_MS = 3_600_000
 /** There are some every quarter of a minute, and a card wears out: the last minute of them is not worth it. */
@@ -93,14 +95,14 @@ function createLineStore({ folder, memoryBytes, maxLogBytes, logRetentionMs, syn
   if (folder === '') return createMemoryLogStore({ maxBytes: memoryBytes })
   return createFileLogStore({
     folder: `${folder}/logs`, nowMs, onTrouble: createTroubleLog(log, 'lines cannot be brought to the disk'),
-    limits: { blockBytes: BLOCK_BYTES, blockMs: LINES_BLOCK_MS, syncMs, retentionMs: logRetentionMs, maxBytes: maxLogBytes },
+    limits: { blockBytes: BLOCK_BYTES, blockMs: LINES_BLOCK_MS, syncMs, retentionMs: logRetentionMs, maxBytes: maxLogBytes, maxBlocks: MAX_BLOCKS },
   })
 }
 
 function createSampleStore({ folder, memoryBytes, maxMetricBytes, metricRetentionMs }: Settings, nowMs: () => number): MetricStore {
   return createMetricStore({
     folder: folder === '' ? '' : `${folder}/metrics`, memoryBytes, nowMs, onTrouble: createTroubleLog(log, 'samples cannot be brought to the disk'),
-    limits: { blockBytes: BLOCK_BYTES, blockMs: SAMPLES_BLOCK_MS, syncMs: SAMPLES_SYNC_MS, retentionMs: metricRetentionMs, maxBytes: maxMetricBytes },
+    limits: { blockBytes: BLOCK_BYTES, blockMs: SAMPLES_BLOCK_MS, syncMs: SAMPLES_SYNC_MS, retentionMs: metricRetentionMs, maxBytes: maxMetricBytes, maxBlocks: MAX_BLOCKS },
   })
 }
 

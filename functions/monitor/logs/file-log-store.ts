@@ -36,11 +36,13 @@ export function createFileLogStore(deps: FileLogStoreDeps): LogStore {
 
   return {
     async open() {
-      await journal.open(() => {
-        for (const { head: { meta } } of journal.blocks()) for (const [functionName, namespace, instance, timeMs, nth] of meta.cursors) {
-          for (const cursors of [sealed, live]) cursors.set(functionName, namespace, instance, { timeMs, nth })
-        }
-        for (const { items } of journal.batches()) items.forEach(live.note)
+      await journal.open({
+        block({ cursors: rows }) {
+          for (const [functionName, namespace, instance, timeMs, nth] of rows) {
+            for (const cursors of [sealed, live]) cursors.set(functionName, namespace, instance, { timeMs, nth })
+          }
+        },
+        items: (items) => items.forEach(live.note),
       })
     },
 

@@ -17,7 +17,7 @@ export type BlockMeta = {
   /** A bit for each level that is there. */
   readonly levels: number
   readonly sources: readonly Source[]
-  /** Of its own sources; the first block of a segment has all there are. */
+  /** Of its own sources; the first block of a segment has all there are. Counts once, at the start: empty in memory. */
   readonly cursors: readonly CursorRow[]
 }
 
@@ -31,8 +31,20 @@ export type Columns = {
   readonly texts: Buffer
 }
 
+/** Of thousands of blocks most have the same sources. */
+const MAX_SHARED_SOURCES = 10_000
+
 /** `cursors` learns of every line that is sealed. */
 export function createLineCodec(cursors: Cursors): Codec<Line, BlockMeta> {
+  const shared = new Map<string, Source>()
+  const share = (source: Source): Source => {
+    const key = source.join('\n')
+    const known = shared.get(key)
+    if (known !== undefined) return known
+    if (shared.size >= MAX_SHARED_SOURCES) shared.clear()
+    shared.set(key, source)
+    return source
+  }
   return {
     toRecord(lines) {
       const writer = createWriter()
@@ -96,6 +108,7 @@ export function createLineCodec(cursors: Cursors): Codec<Line, BlockMeta> {
       }
     },
     parseMeta,
+    shrink: ({ fromMs, toMs, levels, sources }) => ({ fromMs, toMs, levels, sources: sources.map(share), cursors: [] }),
   }
 }
 

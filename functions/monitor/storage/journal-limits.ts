@@ -8,4 +8,6 @@ export type JournalLimits = {
   readonly syncMs: number
   readonly retentionMs: number
   readonly maxBytes: number
+  /** What each says of itself is in memory. */
+  readonly maxBlocks: number
 }

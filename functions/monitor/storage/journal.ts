@@ -25,6 +25,8 @@ export type Codec<Item, Meta> = {
   seal(items: readonly Item[], isFirst: boolean): { readonly meta: Meta; readonly index: Buffer; readonly body: Buffer }
   /** Throws for what `seal` never made. */
   parseMeta(value: unknown): Meta
+  /** What stays in memory of it, for as long as there is the block. */
+  shrink(meta: Meta): Meta
 }
 
 /** The number of the tail, and the first item's place in it. */
@@ -34,8 +36,8 @@ export type Block<Meta> = SegmentBlock<Head<Meta>>
 export type Batch<Item> = { readonly number: number; readonly items: Item[]; readonly keys: string[]; bytes: number; readonly bornMs: number }
 
 export type Journal<Item, Meta> = {
-  /** `onRead`: blocks and batches are known, and none is made yet. */
-  open(onRead?: () => void): Promise<void>
+  /** What is there is told, the oldest first: each block while its meta is whole, then what is in none yet. */
+  open(on?: { block(meta: Meta): void; items(items: readonly Item[]): void }): Promise<void>
   /** Resolves when the items are in the tail's file, with where; a `key` that was there before changes nothing and answers `known`. */
   append(items: readonly Item[], key?: string): Promise<Place | 'known'>
   blocks(): readonly Block<Meta>[]
@@ -72,14 +74,15 @@ const ZSTD_LEVEL = 3
 const MAX_SEALING = 4
 /** Keys that are remembered. */
 const MAX_KEYS = 10_000
-/** Of the size allowed, one segment: so much goes at once when it is full. */
+/** Of the size and the blocks allowed, one segment: so much goes at once when it is full. */
 const SEGMENT_SHARE = 16
 const LEAST_SEGMENT_BYTES = 256 * 1024
 const TICK_MS = 1000
 
 export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrouble }: JournalDeps<Item, Meta>): Journal<Item, Meta> {
   const segments = createSegments<Head<Meta>>({
-    folder, segmentBytes: Math.max(LEAST_SEGMENT_BYTES, limits.maxBytes / SEGMENT_SHARE), parseHead: (value) => parseHead(value, codec.parseMeta),
+    folder, segmentBytes: Math.max(LEAST_SEGMENT_BYTES, limits.maxBytes / SEGMENT_SHARE), segmentBlocks: limits.maxBlocks / SEGMENT_SHARE,
+    parseHead: (value) => parseHead(value, codec.parseMeta),
   })
   let blocks: Block<Meta>[] = []
   /** The last one is written to. */
@@ -103,6 +106,8 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
       keys.delete(first)
     }
   }
+  /** Its keys are remembered by now, as far as any are. */
+  const shrunk = ({ head, ...place }: Block<Meta>): Block<Meta> => ({ ...place, head: { ...head, keys: [], meta: codec.shrink(head.meta) } })
   const current = (): Batch<Item> => {
     const batch = batches.at(-1)
     if (batch === undefined) throw new Error('the journal is not open')
@@ -184,7 +189,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
       const [batch] = batches
       if (batch === undefined) return
       const block = await toBlock(batch)
-      if (block !== undefined) blocks.push(block)
+      if (block !== undefined) blocks.push(shrunk(block))
       batches = batches.slice(1)
       await rm(pathOf(batch.number), { force: true })
     }
@@ -200,7 +205,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
     return segments.append(day, { number, count: items.length, rawBytes: bytes, keys: used, meta }, index, packed)
   }
   const prune = async (): Promise<void> => {
-    const removed = new Set(await segments.prune(dayOf(nowMs() - limits.retentionMs), limits.maxBytes))
+    const removed = new Set(await segments.prune(dayOf(nowMs() - limits.retentionMs), limits.maxBytes, limits.maxBlocks))
     if (removed.size > 0) blocks = blocks.filter(({ segment }) => !removed.has(segment))
   }
 
@@ -231,9 +236,12 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
   }
 
   return {
-    async open(onRead) {
-      blocks = [...await segments.open()]
-      for (const { head } of blocks) head.keys.forEach(remember)
+    async open(on) {
+      blocks = await segments.open((block) => {
+        block.head.keys.forEach(remember)
+        on?.block(block.head.meta)
+        return shrunk(block)
+      })
       const done = blocks.at(-1)?.head.number ?? 0
       let last = done
       for (const name of (await readdir(folder)).sort()) {
@@ -243,7 +251,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
         if (number <= done) await rm(join(folder, name))
         else batches.push(await readTail(number))
       }
-      onRead?.()
+      for (const { items } of batches) on?.items(items)
       await begin(last + 1)
       lastSyncMs = nowMs()
       timer = setInterval(() => void tick().catch(onTrouble), TICK_MS)

@@ -10,8 +10,8 @@ import { syncFolder } from './sync-folder.ts'
 export type SegmentBlock<Head> = BlockPlace & { readonly segment: string; readonly head: Head }
 
 export type Segments<Head> = {
-  /** All blocks, the oldest first. */
-  open(): Promise<readonly SegmentBlock<Head>[]>
+  /** All blocks, the oldest first; of each is kept what `keep` answers. */
+  open(keep: (block: SegmentBlock<Head>) => SegmentBlock<Head>): Promise<SegmentBlock<Head>[]>
   /** Resolves when it is on the disk. */
   append(day: string, head: Head, index: Buffer, body: Buffer): Promise<SegmentBlock<Head>>
   /** Whether the next block of that day begins a segment. */
@@ -19,8 +19,8 @@ export type Segments<Head> = {
   readIndex(block: SegmentBlock<Head>): Promise<Buffer>
   /** `undefined` when it is damaged or its segment was removed. */
   readBody(block: SegmentBlock<Head>): Promise<Buffer | undefined>
-  /** Removes the oldest segments until the rest is within both; never the newest. Answers the names of those removed. */
-  prune(oldestDay: string, maxBytes: number): Promise<readonly string[]>
+  /** Removes the oldest segments until the rest is within all three; never the newest. Answers the names of those removed. */
+  prune(oldestDay: string, maxBytes: number, maxBlocks: number): Promise<readonly string[]>
   sizeBytes(): number
   damaged(): number
 }
@@ -29,20 +29,25 @@ export type SegmentsDeps<Head> = {
   readonly folder: string
   /** Where a day has more, it gets a further segment: the size is kept in steps of this. */
   readonly segmentBytes: number
+  /** Where it has more blocks, too. */
+  readonly segmentBlocks: number
   /** Throws for what is no head. */
   readonly parseHead: (value: unknown) => Head
 }
 
 const NAME = /^(\d{4}-\d\d-\d\d)\.(\d{4})\.blocks$/
 
-export function createSegments<Head>({ folder, segmentBytes, parseHead }: SegmentsDeps<Head>): Segments<Head> {
+export function createSegments<Head>({ folder, segmentBytes, segmentBlocks, parseHead }: SegmentsDeps<Head>): Segments<Head> {
   const sizes = new Map<string, number>()
+  /** Blocks of each segment. */
+  const counts = new Map<string, number>()
   let damaged = 0
 
+  const count = ({ segment }: SegmentBlock<Head>): void => { counts.set(segment, (counts.get(segment) ?? 0) + 1) }
   const newestOf = (day: string): string | undefined => [...sizes.keys()].findLast((name) => name.startsWith(day))
   const nextName = (day: string): { readonly name: string; readonly isNew: boolean } => {
     const newest = newestOf(day)
-    if (newest !== undefined && (sizes.get(newest) ?? 0) < segmentBytes) return { name: newest, isNew: false }
+    if (newest !== undefined && (sizes.get(newest) ?? 0) < segmentBytes && (counts.get(newest) ?? 0) < segmentBlocks) return { name: newest, isNew: false }
     const number = newest === undefined ? 0 : Number(NAME.exec(newest)?.[2] ?? 0) + 1
     return { name: `${day}.${String(number).padStart(4, '0')}.blocks`, isNew: true }
   }
@@ -103,13 +108,17 @@ export function createSegments<Head>({ folder, segmentBytes, parseHead }: Segmen
   }
 
   return {
-    async open() {
+    async open(keep) {
       await mkdir(folder, { recursive: true, mode: 0o700 })
       sizes.clear()
+      counts.clear()
       damaged = 0
       const names = (await readdir(folder)).filter((name) => NAME.test(name)).sort()
       const blocks: SegmentBlock<Head>[] = []
-      for (const [i, name] of names.entries()) blocks.push(...await scan(name, i === names.length - 1))
+      for (const [i, name] of names.entries()) for (const block of await scan(name, i === names.length - 1)) {
+        count(block)
+        blocks.push(keep(block))
+      }
       return blocks
     },
 
@@ -136,7 +145,9 @@ export function createSegments<Head>({ folder, segmentBytes, parseHead }: Segmen
       sizes.set(name, offset + frame.length)
       const place = placeOf(frame, offset)
       if (place === undefined) throw new Error('a block that was just made is one')
-      return { ...place, segment: name, head }
+      const block = { ...place, segment: name, head }
+      count(block)
+      return block
     },
 
     readIndex: (block) => read(block.segment, block.offset + FIXED_BYTES + block.headBytes, block.indexBytes),
@@ -149,23 +160,30 @@ export function createSegments<Head>({ folder, segmentBytes, parseHead }: Segmen
       return undefined
     },
 
-    async prune(oldestDay, maxBytes) {
+    async prune(oldestDay, maxBytes, maxBlocks) {
       const removed: string[] = []
-      const names = [...sizes.keys()]
-      let total = names.reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0)
-      for (const name of names.slice(0, -1)) {
-        if (name.slice(0, oldestDay.length) >= oldestDay && total <= maxBytes) break
+      let [bytes, blocks] = [sumOf(sizes), sumOf(counts)]
+      for (const name of [...sizes.keys()].slice(0, -1)) {
+        if (name.slice(0, oldestDay.length) >= oldestDay && bytes <= maxBytes && blocks <= maxBlocks) break
         await rm(join(folder, name), { force: true })
-        total -= sizes.get(name) ?? 0
+        bytes -= sizes.get(name) ?? 0
+        blocks -= counts.get(name) ?? 0
         sizes.delete(name)
+        counts.delete(name)
         removed.push(name)
       }
       return removed
     },
 
-    sizeBytes: () => [...sizes.values()].reduce((sum, size) => sum + size, 0),
+    sizeBytes: () => sumOf(sizes),
     damaged: () => damaged,
   }
+}
+
+function sumOf(sizes: ReadonlyMap<string, number>): number {
+  let sum = 0
+  for (const size of sizes.values()) sum += size
+  return sum
 }
 
 function bodyOffset({ offset, headBytes, indexBytes }: BlockPlace): number {

@@ -7,7 +7,7 @@ import { eventually, test } from '../../../kit.ts'
 import { find, lineAt, logStoreContract, type OpenStore } from './log-store-contract.ts'
 
 const DAY_MS = 86_400_000
-const limits = { blockBytes: 2000, blockMs: 3_600_000, syncMs: 100, retentionMs: 3 * DAY_MS, maxBytes: 2 ** 30 }
+const limits = { blockBytes: 2000, blockMs: 3_600_000, syncMs: 100, retentionMs: 3 * DAY_MS, maxBytes: 2 ** 30, maxBlocks: 10_000 }
 
 type Place = AsyncDisposable & { readonly folder: string; readonly troubles: unknown[]; open(more?: Partial<typeof limits>, nowMs?: () => number): Promise<OpenStore> }
 
@@ -135,6 +135,14 @@ test('days that are too old go, and the oldest go when all together are too larg
   // 256 KiB is the smallest segment: it takes several to be over the limit.
   for (let i = 0; i < 12; i++) await bounded.store.append(Array.from({ length: 1500 }, (_, j) => lineAt(i * 1500 + j, { text: Array.from({ length: 12 }, () => Math.random().toString(36)).join('') })))
   await eventually('the oldest are gone', () => bounded.store.stats().diskBytes < 700_000 && bounded.store.stats().lines < 18_000)
+})
+
+test('however little is in a block, there are so many of them at most', async () => {
+  await using place = await createPlace()
+  await using bounded = await place.open({ blockBytes: 1, maxBlocks: 32 })
+  for (let i = 0; i < 200; i++) await bounded.store.append([lineAt(i)])
+  await eventually('the oldest are gone', () => bounded.store.stats().blocks <= 34)
+  assert.equal((await find(bounded.store, {}, 'desc')).at(0)?.line.text, lineAt(199).text)
 })
 
 test('while no new tail can be begun, lines go on into the old one; nothing is lost and nothing is doubled', async () => {

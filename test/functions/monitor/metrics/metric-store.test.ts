@@ -8,7 +8,7 @@ import { applyTick, createTickEncoder, emptyState, type TickState } from '../../
 import { cases, test } from '../../../kit.ts'
 
 const signal = new AbortController().signal
-const limits = { blockBytes: 3000, blockMs: 3_600_000, syncMs: 100, retentionMs: 10 * 86_400_000, maxBytes: 2 ** 30 }
+const limits = { blockBytes: 3000, blockMs: 3_600_000, syncMs: 100, retentionMs: 10 * 86_400_000, maxBytes: 2 ** 30, maxBlocks: 10_000 }
 
 /** Some go and come again, some are whole, some are not, one is none of both. */
 function samplesAt(i: number): readonly Sample[] {
