@@ -48,16 +48,6 @@ export function parseSchedule(text: string, at: number, timezone: string): Sched
   return { text, next }
 }
 
-/** `INVALID` unless it is in the time zone database. */
-export function checkTimezone(name: string, what: string): string {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
-    return name
-  } catch (cause) {
-    throw new BrambleError('INVALID', `${what} "${name.slice(0, 80)}" is not a time zone like Europe/Paris or UTC`, { cause })
-  }
-}
-
 function every(text: string, at: number): Schedule {
   const amount = text.slice('@every'.length).trim()
   const ms = amount === '' ? NaN : Math.floor(parseGoDuration(amount, `schedule "${text}" at character ${at}: the interval`) / 1_000) * 1_000

@@ -1,5 +1,6 @@
 /** What Bramble would refuse or not understand of a deployment. Pure. */
 import { readAffinity } from '../openfaas/affinity.ts'
+import { cronAnnotations, readCronPolicy, scheduleOf } from '../openfaas/cron-policy.ts'
 import { readScaleLabels, readScalePolicy } from '../openfaas/labels.ts'
 import { parseDeployment } from '../openfaas/parse.ts'
 import { parseCpu, parseMemory } from '../openfaas/quantity.ts'
@@ -39,6 +40,7 @@ export function checkForBramble(body: DeploymentBody): readonly Finding[] {
       volumePathOf(specOf(service, {}, { [name]: value }))
       if (name === 'bramble/volume-size') parseMemory(value, 'annotation bramble/volume-size')
     })),
+    ...cronOf(body),
     ...Object.entries(body.envVars ?? {}).flatMap(([name, value]) => find(['environment', name], () => parsePart({ envVars: { [name]: value } }))),
     ...(body.constraints ?? []).flatMap((one) => find(['constraints'], () => parsePart({ constraints: [one] }))),
     ...(body.secrets ?? []).flatMap((one) => find(['secrets'], () => parsePart({ secrets: [one] }))),
@@ -50,6 +52,17 @@ export function checkForBramble(body: DeploymentBody): readonly Finding[] {
     checkVolume(spec, readScaleLabels(spec.labels).min, `${SCALE_PREFIX}min`)
   })
   return [...alone, ...together, ...amounts(body), ...unknownNames(body), ...scheduleWithoutTopic(body)]
+}
+
+/** What the platform refuses of a schedule, but for its expressions: reading those is cron's alone. */
+function cronOf({ service, annotations }: DeploymentBody): readonly Finding[] {
+  let schedule: string | undefined
+  const missing = findingOf(service, ['annotations', 'topic'], () => { schedule = scheduleOf(annotations) })
+  if (missing.length > 0 || schedule === undefined) return missing
+  return cronAnnotations.flatMap((name) => {
+    const value = annotations[name]
+    return value === undefined ? [] : findingOf(service, ['annotations', name], () => readCronPolicy({ [name]: value }))
+  })
 }
 
 /** Kubernetes refuses a function that asks for more than it may have. */

@@ -34,6 +34,26 @@ test('all that is wrong is told at once, each with place, function, field and wh
   assert.equal(stderr, '4 functions for bramble: 5 errors, 2 warnings\n')
 })
 
+test('of a schedule all is told but what its expressions mean', async () => {
+  const topic = 'topic: cron-function'
+  await using at = await createWorkplace({
+    'stack.yml': stackOf({
+      none: `annotations: {${topic}}`, never: 'annotations: {schedule: "* * * * *", bramble/overlap: kill}', fine: `annotations: {${topic}, schedule: "0 3 * * *", bramble/timezone: Europe/Paris}`,
+      bad: `annotations: {${topic}, schedule: "0 3 * * *", bramble/timezone: Mars/One, bramble/overlap: kill, bramble/jitter: 2h}`,
+    }),
+    'none/handler.ts': handler, 'never/handler.ts': handler, 'fine/handler.ts': handler, 'bad/handler.ts': handler,
+  })
+  const { code, stdout } = await at.bramble(['lint'])
+  assert.equal(code, 1)
+  assert.deepEqual(stdout.trim().split('\n').map((line) => line.replace(/^(\w+) \S+: /, '$1 ')), [
+    'error none: annotations topic: there is no annotation schedule for the topic cron-function: add one like "0 * * * *"',
+    'warning never: annotations schedule: it never runs: add the annotation topic: cron-function',
+    'error bad: annotations bramble/timezone: annotation bramble/timezone "Mars/One" is not a time zone like Europe/Paris or UTC',
+    'error bad: annotations bramble/overlap: annotation bramble/overlap must be one of skip, queue, allow, not "kill"',
+    'error bad: annotations bramble/jitter: annotation bramble/jitter must be 1h at most, not "2h"',
+  ])
+})
+
 test('for OpenFaaS errors make it 1, warnings alone do not', async () => {
   await using at = await createWorkplace({
     'stack.yml': stackOf({ hello: 'annotations: {bramble/volume: /data}' }), 'hello/handler.ts': handler,

@@ -86,8 +86,8 @@ cases('a function plans', [
   assert.deepEqual(planJobs({ name: 'f', namespace: 'n', annotations }).map(({ schedule }) => schedule.text), jobs))
 
 cases('annotations that make no sense are refused', [
-  { name: 'no schedule', annotations: { schedule: ' ' }, says: 'no annotation schedule' },
-  { name: 'separators and nothing between', annotations: { schedule: ' ; ;' }, says: 'no annotation schedule' },
+  { name: 'no schedule', annotations: { schedule: ' ' }, says: 'no annotation schedule for the topic cron-function' },
+  { name: 'separators and nothing between', annotations: { schedule: ' ; ;' }, says: 'no annotation schedule for the topic cron-function' },
   { name: 'the second schedule', annotations: { schedule: '@hourly; 0 99 * * *' }, says: 'at character 12: the hour "99"' },
   { name: 'a time zone', annotations: { 'bramble/timezone': 'Mars/One' }, says: 'bramble/timezone "Mars/One"' },
   { name: 'catching up', annotations: catchUp('some'), says: 'none, one, all' },
