@@ -51,7 +51,7 @@ const functionKeys = [
   'build_options', 'build_secrets', 'platforms',
 ]
 
-/** `INVALID` with file, line and column for anything wrong. */
+/** `INVALID` with file, line and column for anything wrong; a line for each function that is. */
 export function parseStack(source: YamlSource): Stack {
   const yaml = parseYaml(source)
   const warnings: string[] = []
@@ -68,8 +68,17 @@ export function parseStack(source: YamlSource): Stack {
   const gateway = read.text(provider.get('gateway'), ['provider', 'gateway'])
   const configuration = read.fields(['configuration'], 'configuration', configurationKeys, top.get('configuration'))
 
-  const functions = [...read.map(top.get('functions'), ['functions'])].map(([name, value]) =>
-    readFunction(read, yaml, name, value))
+  const functions: StackFunction[] = []
+  const faults: string[] = []
+  for (const [name, value] of read.map(top.get('functions'), ['functions'])) {
+    try {
+      functions.push(readFunction(read, yaml, name, value))
+    } catch (error) {
+      if (!(error instanceof BrambleError)) throw error
+      faults.push(error.message)
+    }
+  }
+  if (faults.length > 0) throw new BrambleError('INVALID', faults.join('\n'))
   return {
     gateway: gateway || undefined,
     functions,

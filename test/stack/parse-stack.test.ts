@@ -109,6 +109,11 @@ const fn = (line: string): string => `${head}functions:\n  a:\n    image: x/a\n 
 const bomb = ['a', 'b', 'c', 'd', 'e'].map((name, index, all) =>
   `x-${name}: &${name} [${`${index === 0 ? 'x' : `*${all[index - 1]}`}, `.repeat(10)}]\n`).join('') + 'functions'
 
+test('each function that is wrong has its line', () => {
+  const text = `${head}functions:\n  one:\n    labels: 1\n  two:\n    image: two:1\n  three:\n    image: three:1\n    imag: x\n`
+  assert.throws(() => parse(text), /^BrambleError: stack\.yml:4:3: [^\n]+\nstack\.yml:10:5: [^\n]+$/)
+})
+
 cases('what is wrong is said in one line with its place', [
   { name: 'an empty file', text: '', says: 'stack.yml:1:1: the file is empty' },
   { name: 'only a comment', text: '# nothing\n', says: 'stack.yml:1:1: the file is empty' },
