@@ -1,7 +1,10 @@
-/** redis-server from Debian as a child process, and one connection to it: the comparison of the cache. */
+/** redis-server from Debian as a child process, one connection to it, and webdis, which serves it over HTTP: the comparisons of the cache. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { eventually } from '../kit.ts'
 import { endProcess } from './server.ts'
 
@@ -32,6 +35,31 @@ export async function startRedis(): Promise<Redis | undefined> {
     },
     [Symbol.asyncDispose]: () => endProcess(child),
   }
+}
+
+export type Webdis = AsyncDisposable & { readonly pid: number; readonly url: string }
+
+/** In front of redis, on connections that stay open. `undefined` where webdis is not installed. */
+export async function startWebdis(redis: Redis): Promise<Webdis | undefined> {
+  const port = await freePort()
+  const folder = await mkdtemp(join(tmpdir(), 'bramble-webdis-'))
+  const file = join(folder, 'webdis.json')
+  await writeFile(file, JSON.stringify({
+    redis_host: '127.0.0.1', redis_port: redis.port, http_host: '127.0.0.1', http_port: port, threads: 1, pool_size: 20, daemonize: false, verbosity: 0,
+    logfile: join(folder, 'log'),
+  }))
+  const child = spawn('webdis', [file], { stdio: 'ignore' })
+  const end = async (): Promise<void> => {
+    await endProcess(child)
+    await rm(folder, { recursive: true })
+  }
+  if (!await Promise.race([once(child, 'spawn').then(() => true), once(child, 'error').then(() => false)])) {
+    await rm(folder, { recursive: true })
+    return undefined
+  }
+  const url = `http://127.0.0.1:${port}`
+  await eventually('webdis answers', () => fetch(`${url}/PING`).then(({ ok }) => ok, () => false))
+  return { pid: child.pid ?? 0, url, [Symbol.asyncDispose]: end }
 }
 
 /** As the protocol (RESP2) has a command: a list of texts. */

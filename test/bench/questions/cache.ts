@@ -1,7 +1,7 @@
 /**
- * What the cache costs beside redis-server on the same machine in the same run: ours over HTTP with a token, redis over its own protocol
- * on as many connections, one command at a time on each. Both are one process; the load generator shares the machine with them,
- * so the CPU time of an operation says more than the number of operations.
+ * What the cache costs beside redis-server on the same machine in the same run, on as many connections, one operation at a time on each:
+ * ours over HTTP with a token, redis over HTTP through webdis and the same load generator, redis over its own protocol. The load
+ * generator shares the machine with them, so the CPU time of an operation says more than the number of operations.
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from '../../kit.ts'
 import { bundleFunction, spawnFunction } from '../../start-function.ts'
-import { startRedis, type Redis } from '../cache-redis.ts'
+import { startRedis, startWebdis, type Redis, type Webdis } from '../cache-redis.ts'
 import type { RedisLoadReport } from '../cache-redis-load.ts'
 import { cpuOf, memoryOf } from '../measure.ts'
 import { endProcess, firstLine, runLoad } from '../server.ts'
@@ -40,24 +40,30 @@ export async function cache(context: BenchContext): Promise<void> {
 
 async function speed(context: BenchContext, redis: Redis | undefined): Promise<void> {
   await using ours = await startCache()
+  await using webdis = redis && await startWebdis(redis)
+  if (redis !== undefined && webdis === undefined) context.print('webdis is not installed (apt-get install webdis), so redis is measured over its own protocol alone\n')
   const { rounds, seconds } = effort(context, 3, 2)
   await fetch(`${ours.url}/v1/n/keys/k`, { method: 'PUT', headers: { authorization: `Bearer ${TOKEN}` }, body: 'x'.repeat(VALUE_BYTES) })
   const rows: string[][] = []
   for (const operation of ['set', 'get'] as const) {
-    const samples: Record<'ours' | 'redis', Sample[]> = { ours: [], redis: [] }
+    const samples: Record<'ours' | 'webdis' | 'redis', Sample[]> = { ours: [], webdis: [], redis: [] }
     for (let round = 0; round < rounds; round++) {
       samples.ours.push(await loadOurs(ours, operation, seconds))
+      if (redis !== undefined && webdis !== undefined) samples.webdis.push(await loadWebdis(webdis, redis, operation, seconds))
       if (redis !== undefined) samples.redis.push(await loadRedis(redis, operation, seconds))
     }
-    const [mine, theirs] = [samples.ours, samples.redis].map(summaryOf)
-    if (mine === undefined || theirs === undefined) continue
-    rows.push([`${operation}: cache over HTTP`, ...mine.cells, show(mine.perSecond / theirs.perSecond, 2), show(mine.serverUs / theirs.serverUs, 1)])
-    if (redis !== undefined) rows.push([`${operation}: redis-server`, ...theirs.cells, '', ''])
+    const mine = summaryOf(samples.ours)
+    rows.push([`${operation}: cache over HTTP`, ...mine.cells, '', ''])
+    for (const [name, theirs] of [['redis-server over HTTP (webdis)', samples.webdis], ['redis-server', samples.redis]] as const) {
+      if (theirs.length === 0) continue
+      const { perSecond, serverUs, cells } = summaryOf(theirs)
+      rows.push([`${operation}: ${name}`, ...cells, show(mine.perSecond / perSecond, 2), show(mine.serverUs / serverUs, 1)])
+    }
   }
   const batch = await loadBatches(ours, seconds)
   rows.push([`get: ${GET_AT_ONCE} keys in each call`, show(batch.perSecond), '', show(batch.serverUs, 1), '', ''])
   context.print(showTable(`${VALUE_BYTES}-byte values, ${CONNECTIONS} connections, one operation at a time on each`,
-    ['', 'operations/s', 'p99 ms', 'server us/operation', 'rate of redis', 'CPU of redis'], rows))
+    ['', 'operations/s', 'p99 ms', 'server us/operation', 'our rate of its', 'our CPU of its'], rows))
 }
 
 async function memory(context: BenchContext, redis: Redis | undefined): Promise<void> {
@@ -93,6 +99,16 @@ async function loadOurs(ours: Cache, operation: Operation, seconds: number): Pro
   })
   if (report.failed > 0) throw new Error(`operations failed: ${JSON.stringify(report.failures)}`)
   return { perSecond: report.goodPerSecond, p99Ms: report.p99Ms, serverUs: (report.cpuUs[ours.pid] ?? NaN) / report.good }
+}
+
+async function loadWebdis(webdis: Webdis, redis: Redis, operation: Operation, seconds: number): Promise<Sample> {
+  const report = await runLoad({
+    url: `${webdis.url}/${operation === 'set' ? 'SET/k' : 'GET/k.txt'}`, connections: CONNECTIONS, seconds, warmupSeconds: 0.4,
+    pids: [webdis.pid, redis.pid], ...(operation === 'set' && { method: 'PUT', bodyBytes: VALUE_BYTES }),
+  })
+  if (report.failed > 0) throw new Error(`operations failed: ${JSON.stringify(report.failures)}`)
+  const cpuUs = (report.cpuUs[webdis.pid] ?? NaN) + (report.cpuUs[redis.pid] ?? NaN)
+  return { perSecond: report.goodPerSecond, p99Ms: report.p99Ms, serverUs: cpuUs / report.good }
 }
 
 /** From this process, a few callers: an operation is one key. */
