@@ -105,7 +105,7 @@ test('data and auth run as pods: an account is made, and nothing is lost with a 
 }, options)
 
 test('files, scheduler and monitor run as pods: a file comes back, a job calls a function, and what that wrote is found', async () => {
-  const { services } = await world()
+  const { cluster, services } = await world()
   const [files, scheduler, monitor] = [services.target('files'), services.target('scheduler'), services.target('monitor')]
   const stored = await untilAnswered('a file', () => callService(files, 'PUT', '/v1/files/notes/today.json?owner=usr_test', { json: { kept: true } }))
   assert.equal(stored.status, 201, stored.text)
@@ -117,6 +117,19 @@ test('files, scheduler and monitor run as pods: a file comes back, a job calls a
   const runs = `/v1/jobs/${idOf(made.body)}/runs`
   await eventually('the job has called, and was refused', async () => /"status":401/.test((await callService(scheduler, 'GET', runs))?.text ?? ''), PATIENCE_MS)
   await eventually('the log of auth can be searched', async () => /"level":/.test((await callService(monitor, 'GET', '/v1/logs?function=auth&limit=5'))?.text ?? ''), PATIENCE_MS)
+
+  // Through the gateway, which asks the kubelets, and the replicas.
+  const valuesOf = async (query: string): Promise<Readonly<Record<string, number>>> => {
+    const reply = await callService(monitor, 'GET', `/v1/query?query=${encodeURIComponent(query)}`)
+    return Object.fromEntries(listAt(reply?.body, 'data', 'result').map((one) => [textAt(one, 'metric', 'node') ?? textAt(one, 'metric', 'function_name') ?? '', Number(listAt(one, 'value')[1])]))
+  }
+  for (const query of ['bramble_node_up', 'bramble_node_memory_available_bytes', 'bramble_node_disk_available_bytes']) {
+    await eventually(`${query} of every board`, async () => {
+      const values = await valuesOf(query)
+      return cluster.nodes.every((name) => (values[name] ?? 0) > 0)
+    }, PATIENCE_MS)
+  }
+  await eventually('what the replicas of data count', async () => ((await valuesOf('sum by (function_name) (bramble_data_records_total)'))['data.openfaas-fn'] ?? 0) > 0, PATIENCE_MS)
 }, options)
 
 test('keys of the cache are spread over its pods; one more moves its share, a killed one loses its part only', async () => {

@@ -36,6 +36,10 @@ test('a board dies under load and comes back: no call fails but those on it, and
     }
     const untilBoards = (wanted: string): Promise<unknown> => eventually(`replicas are on ${wanted}`, async () => await boards() === wanted, PATIENCE_MS)
       .catch(async (error: unknown) => { throw new Error(await cluster.kubectl('-n', 'openfaas-fn', 'get', 'pods', '-o', 'wide'), { cause: error }) })
+    /** The metric that the monitor's rule node-lost looks at. */
+    const untilUp = (wanted: 0 | 1): Promise<unknown> => eventually(`bramble_node_up is ${wanted}`, async () =>
+      (await (await platform.send('/system/metrics', 'GET')).text()).includes(`bramble_node_up{node="${lost.name}"} ${wanted}\n`), PATIENCE_MS)
+    await untilUp(1)
     const both = 'zero-1 zero-1 zero-2 zero-2'
     await untilBoards(both)
 
@@ -45,10 +49,12 @@ test('a board dies under load and comes back: no call fails but those on it, and
     await lost.powerOff()
     await untilBoards('zero-1 zero-1 zero-1 zero-1')
     const replacedMs = performance.now()
+    await untilUp(0)
     await lost.start()
     const startedMs = performance.now()
     await untilBoards(both)
     const spreadMs = performance.now()
+    await untilUp(1)
     await pause(1_000)
     const { calls, failures, p50Ms, p99Ms } = await load.stop()
     console.log(`${calls} calls, ${failures.length} failed, p50 ${p50Ms} ms, p99 ${p99Ms} ms; replaced after ${seconds(replacedMs - lostMs)} s, spread again ${seconds(spreadMs - startedMs)} s after it was back`)
