@@ -39,13 +39,15 @@ export type MetricStoreDeps = {
 const MAX_POINTS = 2_000_000
 
 type Meta = { readonly fromMs: number; readonly toMs: number }
-/** Moments that hang together; the first says everything. */
+/** Moments that hang together; the first says everything. One in the middle that does, too, begins anew. */
 type Chain = { readonly fromMs: number; readonly toMs: number; readonly read: () => Promise<readonly Buffer[]> }
 
 export function createMetricStore({ folder, limits, memoryBytes, nowMs, onTrouble }: MetricStoreDeps): MetricStore {
   const journal = folder === '' ? undefined : createJournal({ folder, codec, limits, nowMs, onTrouble })
   const encoder = createTickEncoder()
   const memory: Buffer[][] = []
+  /** The encoder is a moment ahead of the journal, which did not take it: what has changed since is no use. */
+  let isAhead = false
   let last: { timeMs: number; samples: readonly Sample[] } = { timeMs: 0, samples: [] }
 
   const appendToMemory = (timeMs: number, samples: readonly Sample[]): void => {
@@ -76,10 +78,12 @@ export function createMetricStore({ folder, limits, memoryBytes, nowMs, onTroubl
     async append(timeMs, samples) {
       if (journal === undefined) appendToMemory(timeMs, samples)
       else {
-        const isFirst = (journal.batches().at(-1)?.items.length ?? 0) === 0
+        const isFirst = isAhead || (journal.batches().at(-1)?.items.length ?? 0) === 0
+        isAhead = true
         const place = await journal.append([encoder.encode(timeMs, samples, isFirst)])
         // A new tail was begun in between: without a beginning its chain could not be read.
         if (place !== 'known' && place.first === 0 && !isFirst) await journal.append([encoder.encode(timeMs, samples, true)])
+        isAhead = false
       }
       last = { timeMs, samples }
     },
@@ -94,6 +98,7 @@ export function createMetricStore({ folder, limits, memoryBytes, nowMs, onTroubl
         for (const tick of inChain(await chain.read())) {
           applyTick(state, tick)
           for (; looked < state.keys.length; looked++) {
+          if (isFirstTick(tick)) [wanted.length, looked] = [0, 0]
             const key = state.keys[looked] ?? ''
             if (!isWanted(key)) continue
             const series = found.get(key) ?? { key, times: [], values: [] }
@@ -129,7 +134,8 @@ function chainOf(items: readonly Buffer[]): Chain {
 
 /** From the first beginning on. */
 function inChain(ticks: readonly Buffer[]): readonly Buffer[] {
-  return ticks.slice(Math.max(0, ticks.findIndex(isFirstTick)))
+  const first = ticks.findIndex(isFirstTick)
+  return first < 0 ? [] : ticks.slice(first)
 }
 
 function ticksIn(body: Buffer | undefined): readonly Buffer[] {

@@ -94,10 +94,10 @@ export function timeOfTick(tick: Buffer): number {
   return reader.uint()
 }
 
-/** Brings `state`, which a first tick began, to the moment of `tick`. Throws `RangeError` for what is none. */
+/** Brings `state` to the moment of `tick`; a first one begins it anew. Throws `RangeError` for what is none. */
 export function applyTick(state: TickState, tick: Buffer): void {
   const reader = createReader(tick)
-  reader.byte()
+  if (reader.byte() === FIRST) for (const column of [state.keys, state.values, state.present]) column.length = 0
   state.timeMs = reader.uint()
   for (let left = reader.uint(); left > 0; left--) {
     state.keys.push(reader.text())

@@ -6,6 +6,7 @@ import { createMetricStore, type MetricStore } from '../../../../functions/monit
 import type { Sample } from '../../../../functions/monitor/metrics/series.ts'
 import { applyTick, createTickEncoder, emptyState, type TickState } from '../../../../functions/monitor/metrics/ticks.ts'
 import { cases, test } from '../../../kit.ts'
+import { refuse } from '../refusing-disk.ts'
 
 const signal = new AbortController().signal
 const limits = { blockBytes: 3000, blockMs: 3_600_000, syncMs: 100, retentionMs: 10 * 86_400_000, maxBytes: 2 ** 30, maxBlocks: 10_000 }
@@ -56,6 +57,34 @@ cases('what was kept is found again', [{ name: 'in memory', folder: '' }, { name
   if (place !== '') assert.ok(store.stats().blocks > 1)
   await store.close()
   if (place !== '') await rm(place, { recursive: true })
+})
+
+test('a moment that the disk refused is missing, and those after it are right, also as a block', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'bramble-samples-'))
+  const open = async (blockBytes: number): Promise<MetricStore> => {
+    const store = createMetricStore({ folder, limits: { ...limits, blockBytes }, memoryBytes: 2 ** 20, nowMs: Date.now, onTrouble: (error) => { throw error } })
+    await store.open()
+    return store
+  }
+  const store = await open(2 ** 20)
+  await store.append(1000, [{ key: 'disk', value: 100 }])
+  {
+    using _disk = await refuse('appendFile', () => true)
+    await assert.rejects(store.append(2000, [{ key: 'disk', value: 5 }, { key: 'fresh', value: 7 }]), /ENOSPC/)
+  }
+  await store.append(3000, [{ key: 'third', value: 3 }, { key: 'disk', value: 6 }, { key: 'fresh', value: 8 }])
+  await store.append(4000, [{ key: 'third', value: 4 }, { key: 'disk', value: 7 }, { key: 'fresh', value: 9 }])
+  const shown = async (one: MetricStore): Promise<object> => Object.fromEntries((await one.select(() => true, 2500, 5000, signal)).map(({ key, values }) => [key, values]))
+  const wanted = { disk: [6, 7], fresh: [8, 9], third: [3, 4] }
+  assert.deepEqual(await shown(store), wanted)
+  assert.deepEqual((await store.select((key) => key === 'disk', 0, 1500, signal)).map(({ values }) => values), [[100]])
+  await store.close()
+  const again = await open(2 ** 20)
+  assert.equal(again.stats().blocks, 1)
+  assert.deepEqual(await shown(again), wanted)
+  assert.deepEqual(sorted(again.last().samples), [{ key: 'disk', value: 7 }, { key: 'fresh', value: 9 }, { key: 'third', value: 4 }])
+  await again.close()
+  await rm(folder, { recursive: true })
 })
 
 test('memory is bounded: the oldest moments go', async () => {
