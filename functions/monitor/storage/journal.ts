@@ -131,14 +131,17 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
         continue
       }
       const fresh: Waiting<Item>[] = []
+      /** Their first is among the fresh: what becomes of it becomes of them. */
+      const again: Waiting<Item>[] = []
       const seen = new Set<string>()
       for (const one of taken) {
-        if (one.key !== undefined && (keys.has(one.key) || seen.has(one.key))) {
-          one.resolve('known')
-          continue
+        if (one.key === undefined) fresh.push(one)
+        else if (keys.has(one.key)) one.resolve('known')
+        else if (seen.has(one.key)) again.push(one)
+        else {
+          seen.add(one.key)
+          fresh.push(one)
         }
-        if (one.key !== undefined) seen.add(one.key)
-        fresh.push(one)
       }
       if (fresh.length === 0) continue
       const batch = current()
@@ -154,8 +157,9 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
           }
           resolve({ number: batch.number, first })
         }
+        for (const { resolve } of again) resolve('known')
       } catch (error) {
-        for (const { reject } of fresh) reject(error)
+        for (const { reject } of [...fresh, ...again]) reject(error)
         continue
       }
       if (batch.bytes >= limits.blockBytes) await rotate()
