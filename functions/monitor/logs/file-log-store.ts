@@ -30,8 +30,8 @@ export function createFileLogStore(deps: FileLogStoreDeps): LogStore {
     if (meta.levels >> filter.minLevel === 0) return false
     if (!meta.sources.some(([functionName, namespace]) => isOfFunction(filter, functionName, namespace))) return false
     if (filter.call === undefined) return true
-    const index = await journal.readIndex(block).catch(() => undefined)
-    return index !== undefined && mayHave(index, filter.call)
+    const index = await journal.readIndex(block)
+    return index === undefined || mayHave(index, filter.call)
   }
 
   return {

@@ -42,7 +42,8 @@ export type Journal<Item, Meta> = {
   append(items: readonly Item[], key?: string): Promise<Place | 'known'>
   blocks(): readonly Block<Meta>[]
   batches(): readonly Batch<Item>[]
-  readIndex(block: Block<Meta>): Promise<Buffer>
+  /** `undefined` when it cannot be read. */
+  readIndex(block: Block<Meta>): Promise<Buffer | undefined>
   /** `undefined` for what is damaged or gone by now. */
   readBody(block: Block<Meta>): Promise<Buffer | undefined>
   /** Makes a block of the tail now. */

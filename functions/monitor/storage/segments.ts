@@ -16,7 +16,8 @@ export type Segments<Head> = {
   append(day: string, head: Head, index: Buffer, body: Buffer): Promise<SegmentBlock<Head>>
   /** Whether the next block of that day begins a segment. */
   isFirst(day: string): boolean
-  readIndex(block: SegmentBlock<Head>): Promise<Buffer>
+  /** `undefined` when it cannot be read. */
+  readIndex(block: SegmentBlock<Head>): Promise<Buffer | undefined>
   /** `undefined` when it is damaged or its segment was removed. */
   readBody(block: SegmentBlock<Head>): Promise<Buffer | undefined>
   /** Removes the oldest segments until the rest is within all three; never the newest. Answers the names of those removed. */
@@ -150,7 +151,10 @@ export function createSegments<Head>({ folder, segmentBytes, segmentBlocks, pars
       return block
     },
 
-    readIndex: (block) => read(block.segment, block.offset + FIXED_BYTES + block.headBytes, block.indexBytes),
+    async readIndex(block) {
+      const index = await read(block.segment, block.offset + FIXED_BYTES + block.headBytes, block.indexBytes).catch(() => undefined)
+      return index?.length === block.indexBytes ? index : undefined
+    },
 
     async readBody(block) {
       if (!sizes.has(block.segment)) return undefined
