@@ -8,8 +8,7 @@ export type Cursor = { readonly timeMs: number; readonly nth: number }
 
 export type Cursors = {
   /** Takes note of a line that is kept. Pushed lines say nothing. */
-  note(line: Line): void
-  set(functionName: string, namespace: string, instance: string, cursor: Cursor): void
+  note(line: Pick<Line, 'functionName' | 'namespace' | 'instance' | 'timeMs' | 'nth'>): void
   /** By instance. */
   of(functionName: string, namespace: string): ReadonlyMap<string, Cursor>
   all(): readonly CursorRow[]
@@ -24,8 +23,7 @@ const MAX_FUNCTIONS = 1000
 
 export function createCursors(): Cursors {
   const functions = new Map<string, Map<string, Cursor>>()
-  const set: Cursors['set'] = (functionName, namespace, instance, cursor) => {
-    const key = `${functionName}.${namespace}`
+  const set = (key: string, instance: string, cursor: Cursor): void => {
     const own = functions.get(key) ?? new Map<string, Cursor>()
     // The last noted is the last in the map, in both.
     own.delete(instance)
@@ -36,11 +34,11 @@ export function createCursors(): Cursors {
     if (functions.size > MAX_FUNCTIONS) functions.delete(functions.keys().next().value ?? '')
   }
   return {
-    set,
     note({ functionName, namespace, instance, timeMs, nth }) {
       if (nth === 0) return
-      const present = functions.get(`${functionName}.${namespace}`)?.get(instance)
-      if (present === undefined || timeMs > present.timeMs || (timeMs === present.timeMs && nth > present.nth)) set(functionName, namespace, instance, { timeMs, nth })
+      const key = `${functionName}.${namespace}`
+      const present = functions.get(key)?.get(instance)
+      if (present === undefined || timeMs > present.timeMs || (timeMs === present.timeMs && nth > present.nth)) set(key, instance, { timeMs, nth })
     },
     of: (functionName, namespace) => functions.get(`${functionName}.${namespace}`) ?? new Map(),
     all: () => [...functions].flatMap(([key, own]) => {

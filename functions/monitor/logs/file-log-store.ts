@@ -39,7 +39,7 @@ export function createFileLogStore(deps: FileLogStoreDeps): LogStore {
       await journal.open({
         block({ cursors: rows }) {
           for (const [functionName, namespace, instance, timeMs, nth] of rows) {
-            for (const cursors of [sealed, live]) cursors.set(functionName, namespace, instance, { timeMs, nth })
+            for (const cursors of [sealed, live]) cursors.note({ functionName, namespace, instance, timeMs, nth })
           }
         },
         items: (items) => items.forEach(live.note),

@@ -90,15 +90,16 @@ export function createMetricStore({ folder, limits, memoryBytes, nowMs, onTroubl
     async select(isWanted, fromMs, toMs, signal) {
       const found = new Map<string, SeriesPoints>()
       let points = 0
-      for (const chain of chains().filter((one) => one.toMs >= fromMs && one.fromMs <= toMs)) {
+      // In order of time: where the clock went back that is not the order in which they were kept.
+      for (const chain of chains().filter((one) => one.toMs >= fromMs && one.fromMs <= toMs).sort((one, other) => one.fromMs - other.fromMs)) {
         signal.throwIfAborted()
         const state = emptyState()
         const wanted: { readonly id: number; readonly series: SeriesPoints }[] = []
         let looked = 0
         for (const tick of inChain(await chain.read())) {
           applyTick(state, tick)
-          for (; looked < state.keys.length; looked++) {
           if (isFirstTick(tick)) [wanted.length, looked] = [0, 0]
+          for (; looked < state.keys.length; looked++) {
             const key = state.keys[looked] ?? ''
             if (!isWanted(key)) continue
             const series = found.get(key) ?? { key, times: [], values: [] }
@@ -132,7 +133,7 @@ function chainOf(items: readonly Buffer[]): Chain {
   return { fromMs: first ? timeOfTick(first) : 0, toMs: newest ? timeOfTick(newest) : 0, read: async () => copy }
 }
 
-/** From the first beginning on. */
+/** From the first beginning on; without one nothing can be read. */
 function inChain(ticks: readonly Buffer[]): readonly Buffer[] {
   const first = ticks.findIndex(isFirstTick)
   return first < 0 ? [] : ticks.slice(first)

@@ -36,10 +36,11 @@ export type Block<Meta> = SegmentBlock<Head<Meta>>
 export type Batch<Item> = { readonly number: number; readonly items: Item[]; readonly keys: string[]; bytes: number; readonly bornMs: number }
 
 export type Journal<Item, Meta> = {
-  /** What is there is told, the oldest first: each block while its meta is whole, then what is in none yet. */
+  /** What is there is told: each block while its meta is whole, in no sure order, then what is in none yet. */
   open(on?: { block(meta: Meta): void; items(items: readonly Item[]): void }): Promise<void>
   /** Resolves when the items are in the tail's file, with where; a `key` that was there before changes nothing and answers `known`. */
   append(items: readonly Item[], key?: string): Promise<Place | 'known'>
+  /** In the order in which they were made. */
   blocks(): readonly Block<Meta>[]
   batches(): readonly Batch<Item>[]
   /** `undefined` when it cannot be read. */
@@ -247,6 +248,8 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
         on?.block(block.head.meta)
         return shrunk(block)
       })
+      // Segments are named by days, and a board without a clock of its own may have been back in yesterday.
+      blocks.sort(({ head: one }, { head: other }) => one.number - other.number)
       const done = blocks.at(-1)?.head.number ?? 0
       let last = done
       for (const name of (await readdir(folder)).sort()) {

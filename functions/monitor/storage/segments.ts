@@ -1,6 +1,7 @@
 /**
  * Segments: files of blocks, at least one for each day, so that age and size are kept in bounds by removing whole files. Blocks are
- * only added at the end of the newest. A damaged block is left out and counted; a torn one at the end is cut off.
+ * only added at the end of the newest of the day that the clock says. A damaged block is left out and counted; a torn one at the end is
+ * cut off.
  */
 import { type FileHandle, mkdir, open, readdir, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,7 +11,7 @@ import { syncFolder } from './sync-folder.ts'
 export type SegmentBlock<Head> = BlockPlace & { readonly segment: string; readonly head: Head }
 
 export type Segments<Head> = {
-  /** All blocks, the oldest first; of each is kept what `keep` answers. */
+  /** All blocks, in order of their segments; of each is kept what `keep` answers. */
   open(keep: (block: SegmentBlock<Head>) => SegmentBlock<Head>): Promise<SegmentBlock<Head>[]>
   /** Resolves when it is on the disk. */
   append(day: string, head: Head, index: Buffer, body: Buffer): Promise<SegmentBlock<Head>>
@@ -82,10 +83,10 @@ export function createSegments<Head>({ folder, segmentBytes, segmentBlocks, pars
     } finally {
       await file.close()
     }
-    if (isNewest) {
-      await truncate(path, at)
-      sizes.set(name, at)
-    } else damaged++
+    // Any of them may be written to again where the clock goes back, and a torn block would hide what follows it.
+    await truncate(path, at)
+    sizes.set(name, at)
+    if (!isNewest) damaged++
     return blocks
   }
 

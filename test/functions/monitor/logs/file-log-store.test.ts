@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createFileLogStore } from '../../../../functions/monitor/logs/file-log-store.ts'
 import { eventually, test } from '../../../kit.ts'
+import { refuse } from '../refusing-disk.ts'
 import { find, lineAt, logStoreContract, type OpenStore } from './log-store-contract.ts'
 
 const DAY_MS = 86_400_000
@@ -114,6 +115,31 @@ test('a damaged block is left out and counted, those before and after it are rea
   assert.ok(found.length >= 220 && found.length < 300, String(found.length))
   assert.equal(again.store.stats().damaged, 1)
   assert.deepEqual([found.some(({ line }) => line.text.includes('plain 0 ')), found.some(({ line }) => line.text.includes('"line 299"'))], [true, true])
+})
+
+test('a call is searched for also where the index of a block cannot be read', async () => {
+  await using place = await createPlace()
+  const first = await place.open({ blockBytes: 2 ** 20 })
+  for (let i = 0; i < 40; i++) await first.store.append([lineAt(i)])
+  await first.store.close()
+  await using again = await place.open()
+  assert.equal(again.store.stats().blocks, 1)
+  let reads = 0
+  using _disk = await refuse('read', () => ++reads === 1)
+  assert.equal((await find(again.store, { call: 'call-7' })).length, 2)
+})
+
+test('how far a replica was read is what it was, also where the clock of the board went back a day', async () => {
+  await using place = await createPlace()
+  const nowMs = Date.parse('2026-03-02T12:00:00Z')
+  for (const [i, dayMs] of [0, DAY_MS].entries()) {
+    const { store } = await place.open({ blockBytes: 1 }, () => nowMs - dayMs)
+    await store.append([lineAt(0, { nth: 1, timeMs: 1000 + i, instance: 'r' })])
+    await eventually('it is a block', () => store.stats().blocks === i + 1)
+    await store.close()
+  }
+  await using again = await place.open({}, () => nowMs)
+  assert.deepEqual([...again.store.cursors('f0', 'other')], [['r', { timeMs: 1001, nth: 1 }]])
 })
 
 test('days that are too old go, and the oldest go when all together are too large', async () => {
