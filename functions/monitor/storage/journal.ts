@@ -93,9 +93,11 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
   let waiting: Waiting<Item>[] = []
   let writing: Promise<void> | undefined
   let sealing: Promise<void> | undefined
+  let ticking: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   let lastSyncMs = 0
-  let isDirty = false
+  /** Numbers of tails with something that may not be on the disk yet. */
+  const unsynced = new Set<number>()
   let writes = 0
   const keys = new Set<string>()
 
@@ -178,7 +180,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
       throw error
     }
     batch.bytes += bytes.length
-    isDirty = true
+    unsynced.add(batch.number)
   }
   const rotate = async (): Promise<void> => {
     const batch = current()
@@ -197,6 +199,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
       const block = await toBlock(batch)
       if (block !== undefined) blocks.push(shrunk(block))
       batches = batches.slice(1)
+      unsynced.delete(batch.number)
       await rm(pathOf(batch.number), { force: true })
     }
     await prune()
@@ -218,13 +221,27 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
   const tick = async (): Promise<void> => {
     const nowIs = nowMs()
     const batch = current()
+    // First: it must not wait for what may fail on a full disk.
+    if (Math.abs(nowIs - lastSyncMs) >= limits.syncMs) {
+      await syncTails()
+      lastSyncMs = nowIs
+    }
     if (batch.items.length > 0 && nowIs - batch.bornMs >= limits.blockMs && writing === undefined) await exclusively(rotate)
     // Those that failed before, and what has become too old.
     if (batches.length > 1) await sealAll()
-    if (!isDirty || nowIs - lastSyncMs < limits.syncMs) return
-    isDirty = false
-    lastSyncMs = nowIs
-    await tail?.datasync()
+  }
+  const syncTails = async (): Promise<void> => {
+    for (const number of [...unsynced]) {
+      unsynced.delete(number)
+      try {
+        await syncFile(pathOf(number))
+      } catch (error) {
+        // It is a block by now, and the file is gone.
+        if (!batches.some((batch) => batch.number === number)) continue
+        unsynced.add(number)
+        throw error
+      }
+    }
   }
   /** Nothing is written meanwhile. */
   const exclusively = async (act: () => Promise<void>): Promise<void> => {
@@ -262,7 +279,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
       for (const { items } of batches) on?.items(items)
       await begin(last + 1)
       lastSyncMs = nowMs()
-      timer = setInterval(() => void tick().catch(onTrouble), TICK_MS)
+      timer = setInterval(() => { ticking ??= tick().catch(onTrouble).finally(() => { ticking = undefined }) }, TICK_MS)
       if (batches.length > 1) await sealAll().catch(onTrouble)
     },
     append(items, key) {
@@ -284,11 +301,15 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
     },
     async close() {
       clearInterval(timer)
+      await ticking
       while (writing !== undefined) await writing
       await sealing?.catch(onTrouble)
-      await tail?.datasync()
-      await tail?.close()
-      tail = undefined
+      try {
+        await syncTails()
+      } finally {
+        await tail?.close()
+        tail = undefined
+      }
     },
     stats: () => ({
       diskBytes: segments.sizeBytes() + batches.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -300,6 +321,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
     const bytes = await readFile(pathOf(number))
     const { records, wholeBytes } = framesIn(bytes)
     if (wholeBytes < bytes.length) await truncate(pathOf(number), wholeBytes)
+    unsynced.add(number)
     const batch: Batch<Item> = { number, items: [], keys: [], bytes: wholeBytes, bornMs: nowMs() }
     for (const record of records) {
       const { key, items } = partsOf(record)
@@ -310,5 +332,14 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
       for (const item of codec.fromRecord(items)) batch.items.push(item)
     }
     return batch
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  try {
+    await file.datasync()
+  } finally {
+    await file.close()
   }
 }
