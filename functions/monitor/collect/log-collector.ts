@@ -136,7 +136,11 @@ export function createLogCollector({ platform, store, log, nowMs, linesPerSecond
         return undefined
       }
       if (left === 0 || nowMs() - saidMs < SAY_DROPPED_EVERY_MS) return line
-      void store.append([{ ...line, level: 3, nth: 0, text: JSON.stringify({ level: 'warn', message: 'lines were left out: they came too fast', lines: left }) }])
+      const told = left
+      store.append([{ ...line, level: 3, nth: 0, text: JSON.stringify({ level: 'warn', message: 'lines were left out: they came too fast', lines: told }) }]).catch((error: unknown) => {
+        left += told
+        log.warn('lines could not be kept', { function: name, namespace, error })
+      })
       left = 0
       saidMs = nowMs()
       return line
@@ -162,7 +166,10 @@ export function createLogCollector({ platform, store, log, nowMs, linesPerSecond
         if (readers.has(service) || readers.size >= MAX_FUNCTIONS) continue
         const reader = new AbortController()
         readers.set(service, reader)
-        const run = follow(name, namespace, reader.signal).finally(() => running.delete(run))
+        const run = follow(name, namespace, reader.signal).finally(() => {
+          running.delete(run)
+          if (!readers.has(service)) dropped.delete(service)
+        })
         running.add(run)
       }
     }
