@@ -89,8 +89,12 @@ export function createWatch({ file, evaluate, delivery, times, nowMs, log }: Wat
       ...state, alerts: [...plan.alerts], silences: state.silences.filter(({ untilMs }) => untilMs > atMs),
       messages: [...state.messages, ...message].slice(-MAX_MESSAGES),
     }
-    await save()
-    deliver()
+    try {
+      await save()
+    } finally {
+      // Also when it cannot be written: a full disk must not keep the alert about it.
+      deliver()
+    }
   }
   const messageOf = (alerts: readonly Alert[], atMs: number): Message => {
     const byName = new Map(rules().map((rule) => [rule.name, rule]))
@@ -125,7 +129,7 @@ export function createWatch({ file, evaluate, delivery, times, nowMs, log }: Wat
       if (isGivenUp && left.length > 0) log.error('a message was given up', { ways: left, alerts: message.alerts.length })
       const again: Message = { ...message, to: left, tries: message.tries + 1, dueMs: nowMs() + Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** message.tries) }
       state = { ...state, messages: state.messages.flatMap((one) => one.id !== message.id ? [one] : left.length === 0 || isGivenUp ? [] : [again]) }
-      await save()
+      await save().catch((error: unknown) => log.warn('what became of a message cannot be written: it may come again after a restart', { error }))
     }
   }
 
