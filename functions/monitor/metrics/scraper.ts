@@ -1,6 +1,7 @@
 /** Every so often all samples of the moment: of the gateway, of every function's replicas, of the boards. */
 import { type Platform, PlatformError } from '../collect/platform.ts'
 import { parseExposition } from './exposition.ts'
+import { fairShare } from './fair-share.ts'
 import type { MetricStore } from './metric-store.ts'
 import type { Nodes } from './node-figures.ts'
 import type { OwnNode } from './own-node.ts'
@@ -34,6 +35,8 @@ export type ScraperDeps = {
 /** Functions that are asked at once: each answer is held in memory. */
 const AT_ONCE = 6
 const MAX_TYPES = 5000
+/** A platform that had no way to its replicas' metrics may only have been updated just then. */
+const ASK_AGAIN_MS = 300_000
 
 export function createScraper(deps: ScraperDeps): Scraper {
   const { platform, store, nodes, own, everyMs, maxSeries, nowMs } = deps
@@ -42,8 +45,8 @@ export function createScraper(deps: ScraperDeps): Scraper {
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
   let [series, dropped, failures, seconds] = [0, 0, 0, 0]
-  /** A platform without a way to its replicas' metrics (stock OpenFaaS) is not asked again and again. */
-  let hasFunctionMetrics = true
+  /** A platform without a way to its replicas' metrics (stock OpenFaaS) is not asked in every round. */
+  let askFunctionsFromMs = -Infinity
 
   const take = (text: string, labels: Labels): readonly Sample[] => {
     const parsed = parseExposition(text, labels)
@@ -52,7 +55,8 @@ export function createScraper(deps: ScraperDeps): Scraper {
   }
   const target = async (labels: Labels, read: () => Promise<readonly Sample[]>): Promise<readonly Sample[]> => {
     try {
-      return [...await read(), { key: keyOf('up', labels), value: 1 }]
+      const samples = await read()
+      return [{ key: keyOf('up', labels), value: 1 }, ...samples]
     } catch (error) {
       failures++
       if (error instanceof PlatformError && error.status === 404 && labels['job'] === 'function') return []
@@ -62,25 +66,25 @@ export function createScraper(deps: ScraperDeps): Scraper {
 
   const scrape = async (): Promise<void> => {
     const startedMs = nowMs()
-    const asked = [...deps.functions()]
-    const results: (readonly Sample[])[] = []
+    const asked = startedMs < askFunctionsFromMs ? [] : [...deps.functions()]
+    const ofFunctions: (readonly Sample[])[] = []
     const gateway = target({ job: 'gateway' }, async () => take(await deps.gatewayMetrics(), {}))
     await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-      for (let service = asked.shift(); service !== undefined && hasFunctionMetrics; service = asked.shift()) {
+      for (let service = asked.shift(); service !== undefined && startedMs >= askFunctionsFromMs; service = asked.shift()) {
         const [name = '', namespace = ''] = service.split('.')
-        results.push(await target({ job: 'function', function_name: service }, async () => take(
+        ofFunctions.push(await target({ job: 'function', function_name: service }, async () => take(
           await platform.text(`/system/metrics?name=${encodeURIComponent(name)}&namespace=${encodeURIComponent(namespace)}`).catch((error: unknown) => {
-            if (error instanceof PlatformError && error.status === 404 && /nothing is served|404 page/.test(error.message)) hasFunctionMetrics = false
+            if (error instanceof PlatformError && error.status === 404 && /nothing is served|404 page/.test(error.message)) askFunctionsFromMs = startedMs + ASK_AGAIN_MS
             throw error
           }), { function_name: service })))
       }
     }))
-    results.push(await gateway)
+    const ofGateway = await gateway
     nodes.put(deps.ownName, await own.read())
-    results.push(nodes.samples())
-    const all = results.flat()
-    const samples = all.slice(0, maxSeries)
-    dropped += all.length - samples.length
+    // What most rules look at comes first, and of the rest a function with too many takes no place of others.
+    const first = [...nodes.samples(), ...ofGateway]
+    const samples = [...first.slice(0, maxSeries), ...fairShare(ofFunctions, Math.max(0, maxSeries - first.length))]
+    dropped += first.length + ofFunctions.reduce((sum, { length }) => sum + length, 0) - samples.length
     series = samples.length
     await store.append(startedMs, samples)
     seconds = (nowMs() - startedMs) / 1000
