@@ -48,8 +48,8 @@ function over(fn: RangeFunction, { times, values }: SeriesPoints, fromMs: number
     case 'avg_over_time': return sum / taken.length
     case 'sum_over_time': return sum
     case 'count_over_time': return taken.length
-    case 'max_over_time': return Math.max(...taken)
-    case 'min_over_time': return Math.min(...taken)
+    case 'max_over_time': return largest(taken)
+    case 'min_over_time': return smallest(taken)
     case 'last_over_time': return taken.at(-1)
     case 'delta': return taken.length < 2 ? undefined : (taken.at(-1) ?? 0) - (taken[0] ?? 0)
     case 'increase': return taken.length < 2 ? undefined : increaseOf(taken)
@@ -58,6 +58,15 @@ function over(fn: RangeFunction, { times, values }: SeriesPoints, fromMs: number
       return taken.length < 2 || seconds <= 0 ? undefined : increaseOf(taken) / seconds
     }
   }
+}
+
+/** `Math.max(...values)` takes as many as fit on the stack. */
+function largest(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, value), -Infinity)
+}
+
+function smallest(values: readonly number[]): number {
+  return values.reduce((least, value) => Math.min(least, value), Infinity)
 }
 
 /** A counter that is lower than before has begun anew. */
@@ -75,7 +84,7 @@ function aggregate(op: Aggregation, by: readonly string[] | undefined, elements:
   return Array.from(groups.values(), (group) => {
     const values = group.map(({ value }) => value)
     const sum = values.reduce((total, value) => total + value, 0)
-    const value = { sum, avg: sum / values.length, min: Math.min(...values), max: Math.max(...values), count: values.length }[op]
+    const value = { sum, avg: sum / values.length, min: smallest(values), max: largest(values), count: values.length }[op]
     return { labels: chosen(group[0]?.labels ?? {}, by ?? []), value }
   })
 }

@@ -52,6 +52,15 @@ cases('an expression', [
   { name: 'not absent', text: 'absent(g)', is: [] },
 ], ({ text, is }) => assert.deepEqual(shown(at(text)), is))
 
+test('a month of points, and as many series, are no more than one', () => {
+  const count = 200_000
+  const month = [labelled({ key: 'm', times: Array.from({ length: count }, (_, i) => i), values: Array.from({ length: count }, (_, i) => i) })]
+  const many = Array.from({ length: count }, (_, i) => ({ key: 'm', labels: {}, times: [0], values: [i] }))
+  for (const [text, points, is] of [
+    ['max_over_time(m[30d])', month, count - 1], ['min_over_time(m[30d])', month, 0], ['max(m)', many, count - 1], ['min(m)', many, 0],
+  ] as const) assert.deepEqual(evaluate(parseExpression(text), text.includes('over') ? count : 0, () => points), [{ labels: {}, value: is }])
+})
+
 cases('what is not understood is said', [
   { name: 'nothing', text: ' ', says: /ends too early/ },
   { name: 'an unknown function', text: 'histogram_quantile(0.9, c)', says: /there is no function histogram_quantile here; there are rate,/ },
