@@ -24,7 +24,9 @@ export function createMemoryLogStore({ maxBytes }: MemoryLogStoreDeps): LogStore
     let count = 0
     for (; count < lines.length && bytes > maxBytes * 0.9; count++) {
       const one = lines[count]
-      if (one !== undefined) bytes -= sizeOf(one)
+      if (one === undefined) break
+      bytes -= sizeOf(one)
+      rawBytes -= one.line.text.length
     }
     lines = lines.slice(count)
   }

@@ -11,4 +11,5 @@ test('memory is bounded: the oldest lines go first', async () => {
   const kept = await find(store, {})
   assert.ok(kept.length > 50 && kept.length < 250, String(kept.length))
   assert.equal(kept.at(-1)?.line.timeMs, 999)
+  assert.equal(store.stats().rawBytes, kept.reduce((sum, { line }) => sum + line.text.length, 0))
 })
