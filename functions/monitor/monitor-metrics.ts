@@ -40,10 +40,10 @@ export function metricMetrics({ metrics, scraper, watch, remote }: MetricFacts):
   ]
 }
 
-export function counter(what: string, help: string, samples: readonly Sample[]): Metric {
+function counter(what: string, help: string, samples: readonly Sample[]): Metric {
   return { name: `bramble_monitor_${what}_total`, type: 'counter', help, samples }
 }
 
-export function gauge(what: string, help: string, value: number): Metric {
+function gauge(what: string, help: string, value: number): Metric {
   return { name: `bramble_monitor_${what}`, type: 'gauge', help, samples: [{ value }] }
 }

@@ -2,7 +2,6 @@
 
 /** By how bad it is; 0: the line does not say. */
 export const LEVELS = ['unknown', 'debug', 'info', 'warn', 'error'] as const
-export type LevelName = (typeof LEVELS)[number]
 
 export type Line = {
   readonly timeMs: number
