@@ -5,7 +5,7 @@ import { busy, Problem } from '@bramble/runtime/service/problem'
 import { type Route, routeFor } from '@bramble/runtime/service/route'
 import type { FoundLine } from '../logs/line.ts'
 import type { LogQuery, LogStore } from '../logs/log-store.ts'
-import { createTurns } from '../logs/turns.ts'
+import { createSlots } from '../slots.ts'
 import { seen } from './found-line.ts'
 import { CallLines, callPath, filterOf, Lines, logQuery, MAX_CALL_LINES, Place, tailHeaders, tailQuery } from './log-shapes.ts'
 import { streamTail } from './tail.ts'
@@ -19,10 +19,10 @@ const BUSY_SECONDS = 2
 export function logRoutes({ store, queryMs }: LogRoutesDeps): readonly Route<undefined>[] {
   const route = routeFor<undefined>()
   const cursors = createCursorCodec(Place)
-  const turns = createTurns(AT_ONCE, MAX_WAITING, () => busy('as many searches are running and waiting as may be', BUSY_SECONDS))
+  const slots = createSlots(AT_ONCE, MAX_WAITING, () => busy('as many searches are running and waiting as may be', BUSY_SECONDS))
   const same = { tag: 'logs', access: 'token' } as const
 
-  const find = (query: Omit<LogQuery, 'signal'>, hangUp: AbortSignal): Promise<readonly FoundLine[]> => turns.run(async () => {
+  const find = (query: Omit<LogQuery, 'signal'>, hangUp: AbortSignal): Promise<readonly FoundLine[]> => slots.run(async () => {
     const timeout = AbortSignal.timeout(queryMs)
     try {
       return await store.find({ ...query, signal: AbortSignal.any([timeout, hangUp]) })

@@ -2,12 +2,12 @@
 import { json, nothing } from '@bramble/runtime/service/answer'
 import { busy, Problem } from '@bramble/runtime/service/problem'
 import { type Route, routeFor } from '@bramble/runtime/service/route'
-import { createTurns } from '../logs/turns.ts'
 import { type Expression, parseExpression } from '../metrics/expression.ts'
 import { textOf, writeExposition } from '../metrics/exposition.ts'
 import { type MetricStore, TooManyPoints } from '../metrics/metric-store.ts'
 import { MAX_NODES, type Nodes } from '../metrics/node-figures.ts'
 import { queryAt, queryRange } from '../metrics/query.ts'
+import { createSlots } from '../slots.ts'
 import { InstantAnswer, instantQuery, momentMs, NodeBody, NodeList, nodePath, RangeAnswer, rangeQuery, stepMs } from './metric-shapes.ts'
 
 export type MetricRoutesDeps = {
@@ -28,9 +28,9 @@ const MAX_STEPS = 11_000
 export function metricRoutes({ store, nodes, types, queryMs, nowMs }: MetricRoutesDeps): readonly Route<undefined>[] {
   const route = routeFor<undefined>()
   const same = { tag: 'metrics', access: 'token' } as const
-  const turns = createTurns(AT_ONCE, MAX_WAITING, () => busy('as many queries are running and waiting as may be', BUSY_SECONDS))
+  const slots = createSlots(AT_ONCE, MAX_WAITING, () => busy('as many queries are running and waiting as may be', BUSY_SECONDS))
 
-  const ask = <T>(hangUp: AbortSignal, act: (signal: AbortSignal) => Promise<T>): Promise<T> => turns.run(async () => {
+  const ask = <T>(hangUp: AbortSignal, act: (signal: AbortSignal) => Promise<T>): Promise<T> => slots.run(async () => {
     const timeout = AbortSignal.timeout(queryMs)
     try {
       return await act(AbortSignal.any([timeout, hangUp]))

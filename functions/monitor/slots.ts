@@ -1,10 +1,10 @@
-/** How many searches run at once: each holds a block in memory, and a board has few cores. */
-export type Turns = {
-  /** Waits for a turn; throws what `full` makes when too many wait already. */
+/** So many at once, and so many more wait: each search holds a block in memory, and a board has few cores. */
+export type Slots = {
+  /** Waits for a slot; throws what `full` makes when too many wait already. */
   run<T>(act: () => Promise<T>): Promise<T>
 }
 
-export function createTurns(atOnce: number, maxWaiting: number, full: () => Error): Turns {
+export function createSlots(atOnce: number, maxWaiting: number, full: () => Error): Slots {
   const waiting: (() => void)[] = []
   let running = 0
   return {
@@ -16,7 +16,7 @@ export function createTurns(atOnce: number, maxWaiting: number, full: () => Erro
       try {
         return await act()
       } finally {
-        // The turn is handed over, or given back.
+        // The slot is handed over, or given back.
         const next = waiting.shift()
         if (next === undefined) running--
         else next()
