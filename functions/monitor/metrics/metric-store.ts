@@ -1,4 +1,7 @@
-/** Samples over time: moments in a journal, each of them what has changed since the one before. Without a folder, the last ones in memory. */
+/**
+ * Samples over time: moments in a journal, each of them what has changed since the one before. Those that it does not take, or all where
+ * there is no folder, are in memory, the last ones.
+ */
 import { createJournal, type Codec } from '../storage/journal.ts'
 import type { JournalLimits } from '../storage/journal-limits.ts'
 import { createReader, createWriter } from '../storage/varint.ts'
@@ -9,7 +12,7 @@ export type SeriesPoints = { readonly key: string; readonly times: number[]; rea
 
 export type MetricStore = {
   open(): Promise<void>
-  /** All samples of a moment. One moment after the other. */
+  /** All samples of a moment. One moment after the other. Rejects when the disk does not take them; then they are in memory alone. */
   append(timeMs: number, samples: readonly Sample[]): Promise<void>
   /** The points in [fromMs, toMs] of the series that `isWanted`; throws `TooManyPoints`. */
   select(isWanted: (key: string) => boolean, fromMs: number, toMs: number, signal: AbortSignal): Promise<readonly SeriesPoints[]>
@@ -45,6 +48,7 @@ type Chain = { readonly fromMs: number; readonly toMs: number; readonly read: ()
 export function createMetricStore({ folder, limits, memoryBytes, nowMs, onTrouble }: MetricStoreDeps): MetricStore {
   const journal = folder === '' ? undefined : createJournal({ folder, codec, limits, nowMs, onTrouble })
   const encoder = createTickEncoder()
+  const memoryEncoder = createTickEncoder()
   const memory: Buffer[][] = []
   /** The encoder is a moment ahead of the journal, which did not take it: what has changed since is no use. */
   let isAhead = false
@@ -53,7 +57,7 @@ export function createMetricStore({ folder, limits, memoryBytes, nowMs, onTroubl
   const appendToMemory = (timeMs: number, samples: readonly Sample[]): void => {
     const chain = memory.at(-1)
     const isFirst = chain === undefined || chain.length >= MEMORY_CHAIN
-    const tick = encoder.encode(timeMs, samples, isFirst)
+    const tick = memoryEncoder.encode(timeMs, samples, isFirst)
     if (isFirst) memory.push([tick])
     else chain.push(tick)
     while (memory.length > 1 && memory.flat().reduce((sum, { length }) => sum + length, 0) > memoryBytes) memory.shift()
@@ -61,6 +65,7 @@ export function createMetricStore({ folder, limits, memoryBytes, nowMs, onTroubl
   const chains = (): readonly Chain[] => {
     if (journal === undefined) return memory.map(chainOf)
     return [
+      ...memory.map(chainOf),
       ...journal.blocks().map((block): Chain => ({ ...block.head.meta, read: async () => ticksIn(await journal.readBody(block)) })),
       ...journal.batches().filter(({ items }) => items.length > 0).map(({ items }) => chainOf(items)),
     ]
@@ -76,22 +81,25 @@ export function createMetricStore({ folder, limits, memoryBytes, nowMs, onTroubl
       last = { timeMs: state.timeMs, samples: state.keys.flatMap((key, i) => state.present[i] ? [{ key, value: state.values[i] ?? 0 }] : []) }
     },
     async append(timeMs, samples) {
-      if (journal === undefined) appendToMemory(timeMs, samples)
-      else {
-        const isFirst = isAhead || (journal.batches().at(-1)?.items.length ?? 0) === 0
-        isAhead = true
+      last = { timeMs, samples }
+      if (journal === undefined) return appendToMemory(timeMs, samples)
+      const isFirst = isAhead || (journal.batches().at(-1)?.items.length ?? 0) === 0
+      isAhead = true
+      try {
         const place = await journal.append([encoder.encode(timeMs, samples, isFirst)])
         // A new tail was begun in between: without a beginning its chain could not be read.
         if (place !== 'known' && place.first === 0 && !isFirst) await journal.append([encoder.encode(timeMs, samples, true)])
         isAhead = false
+      } catch (error) {
+        // Rules go on being looked at, the one about a full disk first of all.
+        appendToMemory(timeMs, samples)
+        throw error
       }
-      last = { timeMs, samples }
     },
     async select(isWanted, fromMs, toMs, signal) {
       const found = new Map<string, SeriesPoints>()
       let points = 0
-      // In order of time: where the clock went back that is not the order in which they were kept.
-      for (const chain of chains().filter((one) => one.toMs >= fromMs && one.fromMs <= toMs).sort((one, other) => one.fromMs - other.fromMs)) {
+      for (const chain of chains().filter((one) => one.toMs >= fromMs && one.fromMs <= toMs)) {
         signal.throwIfAborted()
         const state = emptyState()
         const wanted: { readonly id: number; readonly series: SeriesPoints }[] = []
@@ -116,12 +124,20 @@ export function createMetricStore({ folder, limits, memoryBytes, nowMs, onTroubl
           if (points > MAX_POINTS) throw new TooManyPoints()
         }
       }
-      return [...found.values()].filter(({ times }) => times.length > 0)
+      return Array.from(found.values(), inOrderOfTime).filter(({ times }) => times.length > 0)
     },
     last: () => last,
     stats: () => journal?.stats() ?? { diskBytes: 0, blocks: 0, writes: 0, damaged: 0 },
     close: async () => { await journal?.close() },
   }
+}
+
+/** Where the clock went back, or some are in memory alone, they were not kept in it. */
+function inOrderOfTime(series: SeriesPoints): SeriesPoints {
+  const { key, times, values } = series
+  if (times.every((ms, i) => i === 0 || ms >= (times[i - 1] ?? 0))) return series
+  const order = Array.from(times.keys()).sort((one, other) => (times[one] ?? 0) - (times[other] ?? 0))
+  return { key, times: order.map((i) => times[i] ?? 0), values: order.map((i) => values[i] ?? 0) }
 }
 
 /** Moments in a chain of memory: an hour's. */

@@ -27,7 +27,7 @@ export type ScraperDeps = {
   readonly everyMs: number
   readonly maxSeries: number
   readonly nowMs: () => number
-  /** After each moment that is kept. */
+  /** After each moment, also one that could not be kept. */
   readonly onTick: (timeMs: number, samples: readonly Sample[]) => Promise<void>
   readonly onTrouble: (error: unknown) => void
 }
@@ -86,7 +86,8 @@ export function createScraper(deps: ScraperDeps): Scraper {
     const samples = [...first.slice(0, maxSeries), ...fairShare(ofFunctions, Math.max(0, maxSeries - first.length))]
     dropped += first.length + ofFunctions.reduce((sum, { length }) => sum + length, 0) - samples.length
     series = samples.length
-    await store.append(startedMs, samples)
+    // What the disk does not take is looked at all the same: a rule may be about that.
+    await store.append(startedMs, samples).catch(deps.onTrouble)
     seconds = (nowMs() - startedMs) / 1000
     await deps.onTick(startedMs, samples)
   }

@@ -59,7 +59,7 @@ cases('what was kept is found again', [{ name: 'in memory', folder: '' }, { name
   if (place !== '') await rm(place, { recursive: true })
 })
 
-test('a moment that the disk refused is missing, and those after it are right, also as a block', async () => {
+test('a moment that the disk refused is in memory alone, and those after it are right, also as a block', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'bramble-samples-'))
   const open = async (blockBytes: number): Promise<MetricStore> => {
     const store = createMetricStore({ folder, limits: { ...limits, blockBytes }, memoryBytes: 2 ** 20, nowMs: Date.now, onTrouble: (error) => { throw error } })
@@ -77,11 +77,12 @@ test('a moment that the disk refused is missing, and those after it are right, a
   const shown = async (one: MetricStore): Promise<object> => Object.fromEntries((await one.select(() => true, 2500, 5000, signal)).map(({ key, values }) => [key, values]))
   const wanted = { disk: [6, 7], fresh: [8, 9], third: [3, 4] }
   assert.deepEqual(await shown(store), wanted)
-  assert.deepEqual((await store.select((key) => key === 'disk', 0, 1500, signal)).map(({ values }) => values), [[100]])
+  const disk = async (one: MetricStore): Promise<unknown> => (await one.select((key) => key === 'disk', 0, 5000, signal)).map(({ times, values }) => times.map((ms, i) => [ms, values[i]]))
+  assert.deepEqual(await disk(store), [[[1000, 100], [2000, 5], [3000, 6], [4000, 7]]])
   await store.close()
   const again = await open(2 ** 20)
   assert.equal(again.stats().blocks, 1)
-  assert.deepEqual(await shown(again), wanted)
+  assert.deepEqual([await shown(again), await disk(again)], [wanted, [[[1000, 100], [3000, 6], [4000, 7]]]])
   assert.deepEqual(sorted(again.last().samples), [{ key: 'disk', value: 7 }, { key: 'fresh', value: 9 }, { key: 'third', value: 4 }])
   await again.close()
   await rm(folder, { recursive: true })

@@ -33,6 +33,20 @@ test('a function with series without end takes the place of nobody: gateway, boa
   assert.equal(scraper.stats().dropped, 1001 + 6 + 4 - 100)
 })
 
+test('a moment that the disk refuses is looked at all the same: a rule may be about the disk', async () => {
+  const troubles: unknown[] = []
+  let kept: readonly Sample[] = []
+  const store = createMetricStore({ folder: '', limits, memoryBytes: 2 ** 20, nowMs: Date.now, onTrouble: () => undefined })
+  const scraper = scraperOf(async () => 'own 1\n', {
+    functions: () => [], store: { ...store, append: async () => { throw new Error('ENOSPC') } },
+    onTick: async (_, samples) => { kept = samples }, onTrouble: (error) => troubles.push(error),
+  })
+  scraper.start()
+  await eventually('it is looked at', () => kept.length > 0)
+  await scraper.stop()
+  assert.match(String(troubles[0]), /ENOSPC/)
+})
+
 test('a platform that serves no metrics of functions is asked again after some minutes: it may only have been updated', async () => {
   let [nowMs, asked, isThere, ticks] = [0, 0, false, 0]
   let kept: readonly Sample[] = []
