@@ -4,16 +4,14 @@
  * large writes: a tail that lives shorter than the kernel keeps dirty pages never reaches it. Tails have numbers, and a block says which
  * one it was made of: a kill between the two neither loses nor doubles anything.
  */
-import { type FileHandle, open, readdir, readFile, rm, truncate } from 'node:fs/promises'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
 import { type Head, parseHead } from './block-head.ts'
-import { frameOf, framesIn } from './frames.ts'
+import { frameOf } from './frames.ts'
 import type { JournalLimits } from './journal-limits.ts'
 import { createSegments, type SegmentBlock } from './segments.ts'
-import { syncFolder } from './sync-folder.ts'
 import { partsOf, recordOf } from './tail-record.ts'
+import { createTails } from './tails.ts'
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
@@ -69,7 +67,6 @@ type Waiting<Item> = {
   readonly reject: (error: unknown) => void
 }
 
-const TAIL = /^(\d{12})\.tail$/
 /** Lower ones are faster, higher ones gain little on log lines. */
 const ZSTD_LEVEL = 3
 /** Tails that wait to become blocks; then whoever writes waits too. */
@@ -86,22 +83,19 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
     folder, segmentBytes: Math.max(LEAST_SEGMENT_BYTES, limits.maxBytes / SEGMENT_SHARE), segmentBlocks: limits.maxBlocks / SEGMENT_SHARE,
     parseHead: (value) => parseHead(value, codec.parseMeta),
   })
+  const tails = createTails(folder)
   let blocks: Block<Meta>[] = []
-  /** The last one is written to. */
+  /** One for each tail; the last one is written to. */
   let batches: Batch<Item>[] = []
-  let tail: FileHandle | undefined
   let waiting: Waiting<Item>[] = []
   let writing: Promise<void> | undefined
   let sealing: Promise<void> | undefined
   let ticking: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   let lastSyncMs = 0
-  /** Numbers of tails with something that may not be on the disk yet. */
-  const unsynced = new Set<number>()
   let writes = 0
   const keys = new Set<string>()
 
-  const pathOf = (number: number): string => join(folder, `${String(number).padStart(12, '0')}.tail`)
   const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
   const remember = (key: string): void => {
     keys.add(key)
@@ -118,9 +112,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
     return batch
   }
   const begin = async (number: number): Promise<void> => {
-    const file = await open(pathOf(number), 'a', 0o600)
-    await syncFolder(folder)
-    tail = file
+    await tails.begin(number)
     batches.push({ number, items: [], keys: [], bytes: 0, bornMs: nowMs() })
   }
 
@@ -151,7 +143,9 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
       const batch = current()
       try {
         const bytes = Buffer.concat(fresh.map(({ items, key = '' }) => frameOf(recordOf(key, codec.toRecord(items)))))
-        await writeWhole(bytes, batch)
+        await tails.append(bytes)
+        batch.bytes += bytes.length
+        writes++
         for (const { items, key, resolve } of fresh) {
           const first = batch.items.length
           for (const item of items) batch.items.push(item)
@@ -169,25 +163,10 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
       if (batch.bytes >= limits.blockBytes) await rotate()
     }
   }
-  const writeWhole = async (bytes: Buffer, batch: Batch<Item>): Promise<void> => {
-    if (tail === undefined) throw new Error('the journal is closed')
-    try {
-      await tail.appendFile(bytes)
-      writes++
-    } catch (error) {
-      // Half a record would hide those after it.
-      await tail.truncate(batch.bytes).catch(() => undefined)
-      throw error
-    }
-    batch.bytes += bytes.length
-    unsynced.add(batch.number)
-  }
   const rotate = async (): Promise<void> => {
     const batch = current()
     if (batch.items.length === 0) return
-    const former = tail
     await begin(batch.number + 1)
-    await former?.close()
     void sealAll().catch(onTrouble)
   }
 
@@ -199,8 +178,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
       const block = await toBlock(batch)
       if (block !== undefined) blocks.push(shrunk(block))
       batches = batches.slice(1)
-      unsynced.delete(batch.number)
-      await rm(pathOf(batch.number), { force: true })
+      await tails.remove(batch.number)
     }
     await prune()
   })().finally(() => { sealing = undefined })
@@ -223,25 +201,12 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
     const batch = current()
     // First: it must not wait for what may fail on a full disk.
     if (Math.abs(nowIs - lastSyncMs) >= limits.syncMs) {
-      await syncTails()
+      await tails.sync()
       lastSyncMs = nowIs
     }
     if (batch.items.length > 0 && nowIs - batch.bornMs >= limits.blockMs && writing === undefined) await exclusively(rotate)
     // Those that failed before, and what has become too old.
     if (batches.length > 1) await sealAll()
-  }
-  const syncTails = async (): Promise<void> => {
-    for (const number of [...unsynced]) {
-      unsynced.delete(number)
-      try {
-        await syncFile(pathOf(number))
-      } catch (error) {
-        // It is a block by now, and the file is gone.
-        if (!batches.some((batch) => batch.number === number)) continue
-        unsynced.add(number)
-        throw error
-      }
-    }
   }
   /** Nothing is written meanwhile. */
   const exclusively = async (act: () => Promise<void>): Promise<void> => {
@@ -269,11 +234,9 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
       blocks.sort(({ head: one }, { head: other }) => one.number - other.number)
       const done = blocks.at(-1)?.head.number ?? 0
       let last = done
-      for (const name of (await readdir(folder)).sort()) {
-        const number = Number(TAIL.exec(name)?.[1] ?? 0)
-        if (number === 0) continue
+      for (const number of await tails.list()) {
         last = Math.max(last, number)
-        if (number <= done) await rm(join(folder, name))
+        if (number <= done) await tails.remove(number)
         else batches.push(await readTail(number))
       }
       for (const { items } of batches) on?.items(items)
@@ -304,12 +267,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
       await ticking
       while (writing !== undefined) await writing
       await sealing?.catch(onTrouble)
-      try {
-        await syncTails()
-      } finally {
-        await tail?.close()
-        tail = undefined
-      }
+      await tails.close()
     },
     stats: () => ({
       diskBytes: segments.sizeBytes() + batches.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -318,10 +276,7 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
   }
 
   async function readTail(number: number): Promise<Batch<Item>> {
-    const bytes = await readFile(pathOf(number))
-    const { records, wholeBytes } = framesIn(bytes)
-    if (wholeBytes < bytes.length) await truncate(pathOf(number), wholeBytes)
-    unsynced.add(number)
+    const { records, wholeBytes } = await tails.read(number)
     const batch: Batch<Item> = { number, items: [], keys: [], bytes: wholeBytes, bornMs: nowMs() }
     for (const record of records) {
       const { key, items } = partsOf(record)
@@ -332,14 +287,5 @@ export function createJournal<Item, Meta>({ folder, codec, limits, nowMs, onTrou
       for (const item of codec.fromRecord(items)) batch.items.push(item)
     }
     return batch
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r')
-  try {
-    await file.datasync()
-  } finally {
-    await file.close()
   }
 }
