@@ -15,7 +15,7 @@ import { createFileLogStore } from './logs/file-log-store.ts'
 import type { LogStore } from './logs/log-store.ts'
 import { createMemoryLogStore } from './logs/memory-log-store.ts'
 import { createMetricStore, type MetricStore } from './metrics/metric-store.ts'
-import { createNodes } from './metrics/node-figures.ts'
+import { BOARD_JOB, createNodes } from './metrics/node-figures.ts'
 import { createOwnNode } from './metrics/own-node.ts'
 import { queryAt } from './metrics/query.ts'
 import { createRemoteWrite } from './metrics/remote-write.ts'
@@ -71,7 +71,7 @@ async function start(): Promise<{ readonly default: ListenerHandler }> {
   await Promise.all([lines.open(), samples.open(), watch.open()])
   // Boards that have told of themselves before: those that do not come again are lost, not forgotten.
   const { timeMs, samples: last } = samples.last()
-  for (const { key } of last) if (nameIn(key) === 'bramble_node_up' && labelsIn(key)['job'] === undefined) nodes.restore(labelsIn(key)['node'] ?? '', timeMs)
+  for (const { key } of last) if (nameIn(key) === 'bramble_node_up' && labelsIn(key)['job'] === BOARD_JOB) nodes.restore(labelsIn(key)['node'] ?? '', timeMs)
   addMetrics(() => [
     ...logMetrics(lines.stats(), collector.stats()),
     ...metricMetrics({ metrics: samples.stats(), scraper: scraper.stats(), watch: watch.stats(), remote: remote?.stats() }),

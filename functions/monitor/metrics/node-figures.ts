@@ -25,6 +25,8 @@ export type Nodes = {
   samples(): readonly Sample[]
 }
 
+/** The label `job` of what boards tell of themselves: the same board may be told of by a cluster too. */
+export const BOARD_JOB = 'board'
 /** Who has not told of itself for so long is lost. */
 export const LOST_MS = 150_000
 /** Who is lost for so long is gone: it was taken away. */
@@ -53,7 +55,7 @@ export function createNodes(nowMs: () => number): Nodes {
     list,
     samples: () => list().flatMap(({ name, figures, isUp }) => {
       const sample = (what: string, value: number | undefined): readonly Sample[] =>
-        value === undefined ? [] : [{ key: keyOf(`bramble_node_${what}`, { node: name }), value }]
+        value === undefined ? [] : [{ key: keyOf(`bramble_node_${what}`, { job: BOARD_JOB, node: name }), value }]
       if (!isUp) return sample('up', 0)
       const { throttled, cpu_used: used, cpu_cores: cores, ...rest } = figures
       return [

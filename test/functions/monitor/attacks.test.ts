@@ -98,6 +98,6 @@ cases('without a volume it says so, and works from memory', [{ name: 'until it e
   assert.ok(monitor.process.logs().some(({ message }) => message.startsWith('there is no volume')))
   await monitor.push([{ function: 'f', message: 'kept', callId: 'c' }])
   assert.equal((await monitor.lines('call=c')).length, 1)
-  await eventually('samples are there', async () => (await (await monitor.call('GET', '/v1/metrics')).text()).includes('bramble_node_up{node="this-board"} 1'))
+  await eventually('samples are there', async () => (await (await monitor.call('GET', '/v1/metrics')).text()).includes('bramble_node_up{job="board",node="this-board"} 1'))
   await rm(monitor.volume, { recursive: true, force: true })
 })

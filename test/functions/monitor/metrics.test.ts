@@ -37,11 +37,12 @@ async function query(monitor: Monitor, text: string): Promise<Vector> {
 
 test('metrics of gateway, functions and boards are kept, asked for, shown, and outlive a kill', async () => {
   await using gateway = await startGateway()
-  gateway.metrics = '# TYPE calls counter\ncalls{code="200"} 10\ncalls{code="500"} 1\n'
+  const cluster = 'bramble_node_up{node="zero-1"} 1\nbramble_node_up{node="zero-2"} 1\n'
+  gateway.metrics = `${cluster}# TYPE calls counter\ncalls{code="200"} 10\ncalls{code="500"} 1\n`
   await using monitor = await startMonitor({ gateway_url: gateway.url, scrape_every: '100ms', node_name: 'me' })
   await monitor.call('POST', '/v1/nodes/zero-1', { body: JSON.stringify({ cpu_used: 0.5, cpu_cores: 4, temperature_celsius: 61.5, throttled: 0x50005 }), headers: { 'content-type': 'application/json' } })
-  await eventually('all targets are there', async () => (await query(monitor, 'up')).length === 2 && (await query(monitor, 'own')).length === 1 && (await query(monitor, 'bramble_node_up')).length === 2)
-  gateway.metrics = '# TYPE calls counter\ncalls{code="200"} 30\ncalls{code="500"} 2\n'
+  await eventually('all targets are there', async () => (await query(monitor, 'up')).length === 2 && (await query(monitor, 'own')).length === 1 && (await query(monitor, 'bramble_node_up')).length === 4)
+  gateway.metrics = `${cluster}# TYPE calls counter\ncalls{code="200"} 30\ncalls{code="500"} 2\n`
   const rows = await eventually('the new values', async () => {
     const found = await query(monitor, 'increase(calls[1m])')
     return found.some(({ value }) => value[1] === '20') && found
@@ -63,7 +64,10 @@ test('metrics of gateway, functions and boards are kept, asked for, shown, and o
   const { result } = range['data'] as { result: { values: [number, string][] }[] }
   const values = new Set(result[0]?.values.map(([, value]) => value))
   assert.deepEqual([...values], ['10', '30'])
-  assert.equal((await query(monitor, 'bramble_node_up{node="zero-1"}')).length, 1, 'a board that told of itself before is not forgotten')
+  const boards = (await query(monitor, 'bramble_node_up')).map(({ metric: { job, node } }) => [job, node])
+  assert.deepEqual(boards.toSorted(), [[undefined, 'zero-1'], [undefined, 'zero-2'], ['board', 'me'], ['board', 'zero-1']].toSorted(), 'a board that told of itself before is not forgotten, and those of a cluster are not taken for such')
+  const shown = (await (await monitor.call('GET', '/v1/metrics')).text()).split('\n').filter((line) => line !== '')
+  assert.equal(new Set(shown.map((line) => line.replace(/ \S+$/, ''))).size, shown.length, 'each series once')
 })
 
 test('a rule fires, is told to a webhook with others of its time, outlives a kill, is silenced, and ends', async () => {

@@ -26,8 +26,8 @@ test('a board is lost when it does not tell of itself, known from before or not;
   nodes.put('zero-2', { cpu_cores: 4, cpu_used: 0.5, throttled: 0b100 })
   nodes.restore('zero-2', 0)
   assert.deepEqual(nodes.samples().map(({ key, value }) => `${key} ${value}`), [
-    'bramble_node_up{node="zero-1"} 0', 'bramble_node_up{node="zero-2"} 1', 'bramble_node_cpu_cores{node="zero-2"} 4', 'bramble_node_cpu_used_ratio{node="zero-2"} 0.5',
-    'bramble_node_cpu_used_cores{node="zero-2"} 2', 'bramble_node_under_voltage{node="zero-2"} 0', 'bramble_node_throttled{node="zero-2"} 1',
+    'bramble_node_up{job="board",node="zero-1"} 0', 'bramble_node_up{job="board",node="zero-2"} 1', 'bramble_node_cpu_cores{job="board",node="zero-2"} 4', 'bramble_node_cpu_used_ratio{job="board",node="zero-2"} 0.5',
+    'bramble_node_cpu_used_cores{job="board",node="zero-2"} 2', 'bramble_node_under_voltage{job="board",node="zero-2"} 0', 'bramble_node_throttled{job="board",node="zero-2"} 1',
   ])
   nowMs += LOST_MS
   assert.deepEqual(nodes.samples().map(({ value }) => value), [0, 0])
