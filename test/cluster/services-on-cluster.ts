@@ -83,7 +83,9 @@ export async function deployServices(cluster: Cluster, platform: PlatformOnClust
   }
   const pods = async (service: string): Promise<readonly unknown[]> => {
     const all = listAt(await cluster.get('pods', '-n', FUNCTIONS), 'items')
-    return all.filter((pod) => textsAt(pod, 'metadata', 'labels')['faas_function'] === service && textAt(pod, 'metadata', 'deletionTimestamp') === undefined)
+    // One that its board refused, for it had not heard of its new label, stays there as failed beside its successor.
+    return all.filter((pod) => textsAt(pod, 'metadata', 'labels')['faas_function'] === service && textAt(pod, 'metadata', 'deletionTimestamp') === undefined &&
+      textAt(pod, 'status', 'phase') !== 'Failed')
   }
   const pidOf = (service: string): Promise<number> => eventually(`a pod of ${service} runs`, async () => {
     const uids = (await pods(service)).map((pod) => textAt(pod, 'metadata', 'uid') ?? '')

@@ -120,7 +120,7 @@ test('files, scheduler and monitor run as pods: a file comes back, a job calls a
 
   // Through the gateway, which asks the kubelets, and the replicas.
   const valuesOf = async (query: string): Promise<Readonly<Record<string, number>>> => {
-    const reply = await callService(monitor, 'GET', `/v1/query?query=${encodeURIComponent(query)}`)
+    const reply = await callService(monitor, 'GET', `/api/v1/query?query=${encodeURIComponent(query)}`)
     return Object.fromEntries(listAt(reply?.body, 'data', 'result').map((one) => [textAt(one, 'metric', 'node') ?? textAt(one, 'metric', 'function_name') ?? '', Number(listAt(one, 'value')[1])]))
   }
   for (const query of ['bramble_node_up', 'bramble_node_memory_available_bytes', 'bramble_node_disk_available_bytes']) {
