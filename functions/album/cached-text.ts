@@ -23,20 +23,20 @@ export function createCachedText(call: Services, token: string): CachedText {
     async get(person, callId, make) {
       const found = await call(`${at(person)}?lease_ms=${LEASE_MS}&wait_ms=${LEASE_MS}`, { token, callId }).catch(() => undefined)
       const lease = found?.headers.get('cache-lease')
-      const text = found === undefined ? '' : await found.text()
-      if (found?.ok && lease === null) return { text, isHit: true }
+      const text = await found?.text().catch(() => undefined)
+      if (found?.ok && lease === null && text !== undefined) return { text, isHit: true }
       const made = await make()
       if (typeof lease === 'string') {
         const kept = call(`${at(person)}?ttl_ms=${FRESH_MS}&stale_ms=${STALE_MS}`, {
           method: 'PUT', token, callId, body: made, headers: { 'content-type': 'application/json', 'cache-lease': lease },
         })
         // A lost lease means that there is something newer.
-        await kept.then((answer) => answer.body?.cancel(), () => undefined)
+        await kept.then((answer) => answer.body?.cancel()).catch(() => undefined)
       }
       return { text: made, isHit: false }
     },
     async forget(person, callId) {
-      await call(group(person), { method: 'DELETE', token, callId }).then((answer) => answer.body?.cancel(), () => undefined)
+      await call(group(person), { method: 'DELETE', token, callId }).then((answer) => answer.body?.cancel()).catch(() => undefined)
     },
   }
 }

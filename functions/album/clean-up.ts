@@ -23,19 +23,28 @@ const FIRST_WAIT_MS = 1_000
 const LONGEST_WAIT_MS = 60_000
 
 export function createCleanUp({ call, serviceToken, name, schedule }: CleanUpDeps): CleanUp {
-  const makeJob = async (waitMs: number): Promise<void> => {
+  /** Whether there is nothing left to try. Throws where an answer does not come, or breaks off. */
+  const tryToMakeJob = async (): Promise<boolean> => {
     const job = {
       // There is one of that key, however many replicas ask for it.
       name: `${name}: clean-up`, unique_key: `${name}-clean-up`, target: { function: name, path: '/clean-up' }, cron: schedule,
     }
     const answer = await call('scheduler/v1/jobs', {
       method: 'POST', token: serviceToken, callId: `${name}-start`, headers: { 'content-type': 'application/json' }, body: JSON.stringify(job),
-    }).catch(() => undefined)
-    if (answer?.ok) return log.info('the nightly job is there', { job: textIn(await answer.json(), 'id') })
-    if (answer !== undefined && answer.status < 500 && answer.status !== 404 && answer.status !== 429) {
-      return log.error('the nightly job cannot be made', { status: answer.status, answer: await answer.text() })
+    })
+    if (answer.ok) {
+      log.info('the nightly job is there', { job: textIn(await answer.json(), 'id') })
+      return true
     }
-    await answer?.body?.cancel()
+    if (answer.status < 500 && answer.status !== 404 && answer.status !== 429) {
+      log.error('the nightly job cannot be made', { status: answer.status, answer: await answer.text() })
+      return true
+    }
+    await answer.body?.cancel()
+    return false
+  }
+  const makeJob = async (waitMs: number): Promise<void> => {
+    if (await tryToMakeJob().catch(() => false)) return
     setTimeout(() => void makeJob(Math.min(2 * waitMs, LONGEST_WAIT_MS)), waitMs).unref()
   }
   return {

@@ -33,8 +33,13 @@ export function createServices(gatewayUrl: string): Services {
   }
 }
 
-/** The JSON of an answer; 503 for one that is no success. */
+/** The JSON of an answer; 503 for one that is no success, or breaks off. */
 export async function jsonOf(answer: Response): Promise<unknown> {
-  if (!answer.ok) throw new HttpError(503, `${answer.url} answers ${answer.status}: ${await answer.text()}`)
-  return answer.json()
+  const text = await answer.text().catch(() => undefined)
+  if (!answer.ok) throw new HttpError(503, `${answer.url} answers ${answer.status}: ${text ?? ''}`)
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    throw new HttpError(503, `${answer.url} answers without all of its JSON; try again`)
+  }
 }
