@@ -12,17 +12,14 @@ import { JOB_COLUMNS, readJob, showJob, type StoredJob } from './stored-job.ts'
 import { newId } from './new-id.ts'
 import { readRun, RUN_COLUMNS, showRun, type StoredRun } from './stored-run.ts'
 
-export const BUSY_SECONDS = 5
-
-export async function findJob(db: Database, id: string): Promise<StoredJob | undefined> {
-  const [row] = await db.query(`SELECT ${JOB_COLUMNS} FROM jobs j WHERE j.id = :id`, { id })
-  return row === undefined ? undefined : readJob(row)
-}
+const BUSY_SECONDS = 5
+/** Somebody else changed it between the look and the change; more often than this it is no accident. */
+const MAX_TRIES = 10
 
 export async function needJob(db: Database, id: string): Promise<StoredJob> {
-  const job = await findJob(db, id)
-  if (job === undefined) throw notFound(`there is no job ${id}`)
-  return job
+  const [row] = await db.query(`SELECT ${JOB_COLUMNS} FROM jobs j WHERE j.id = :id`, { id })
+  if (row === undefined) throw notFound(`there is no job ${id}`)
+  return readJob(row)
 }
 
 export type Made = { readonly job: StoredJob; readonly isNew: boolean }
@@ -238,6 +235,17 @@ export async function cancelJob(deps: Deps, { id }: StoredJob): Promise<void> {
 
 /** A run that waits for its time begins now; where none waits there is one more. `keep` is given what is shown of it. */
 export async function runNow(deps: Deps, job: StoredJob, keep: (shown: unknown) => readonly Statement[]): Promise<StoredRun> {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const run = await tryToRun(deps, tries === 0 ? job : await needJob(deps.db, job.id), keep)
+    if (run === undefined) continue
+    deps.worker.wake()
+    return run
+  }
+  throw new Problem(409, 'conflict', `the job ${job.id} changes too often at once: try again`)
+}
+
+/** `undefined`: between the look and the change the job has changed, or the run that waited has begun. */
+async function tryToRun(deps: Deps, job: StoredJob, keep: (shown: unknown) => readonly Statement[]): Promise<StoredRun | undefined> {
   if (job.state === 'cancelled') throw new Problem(409, 'conflict', `the job ${job.id} was cancelled`)
   if (job.state === 'paused') throw new Problem(409, 'conflict', `the job ${job.id} is paused: resume it`)
   const taken = job.unique_key === null ? undefined : await findByKey(deps.db, job.queue, job.unique_key)
@@ -249,17 +257,25 @@ export async function runNow(deps: Deps, job: StoredJob, keep: (shown: unknown) 
     id: `${job.id}.${nowMs}`, job_id: job.id, queue: job.queue, kind: 'call', state: 'queued', due_at: nowMs, next_at: nowMs, attempts: 0, fence: 0,
     started_at: null, ended_at: null, status: null, result: null, error: null, log: '[]',
   }
-  await deps.db.execute([
-    { sql: "UPDATE jobs SET state = 'active', ended_at = NULL, version = version + 1 WHERE id = :id AND state IN ('succeeded', 'failed')", parameters: { id: job.id } },
+  const results = await deps.db.execute([
+    {
+      sql: `UPDATE jobs SET state = 'active', ended_at = NULL, version = version + 1 WHERE id = :id AND state IN ('succeeded', 'failed')
+        AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.queue = jobs.queue AND o.unique_key = jobs.unique_key AND o.state IN ('active', 'paused'))`,
+      parameters: { id: job.id },
+    },
     waiting === undefined ? {
       sql: `INSERT OR IGNORE INTO runs (id, job_id, kind, queue, priority, serial_key, state, due_at, next_at)
         SELECT :run, id, 'call', queue, priority, :serial, 'queued', :now, :now FROM jobs WHERE id = :id AND state = 'active'`,
       parameters: { run: run.id, id: job.id, now: nowMs, serial: job.cron?.overlap === 'allow' ? null : job.id },
-    } : { sql: "UPDATE runs SET state = 'queued', next_at = :now WHERE id = :run AND state IN ('waiting', 'queued')", parameters: { run: run.id, now: nowMs } },
+      changes: 1,
+    } : {
+      sql: `UPDATE runs SET state = 'queued', next_at = :now WHERE id = :run AND state IN ('waiting', 'queued')
+        AND EXISTS (SELECT 1 FROM jobs WHERE id = :id AND state = 'active')`,
+      parameters: { run: run.id, id: job.id, now: nowMs }, changes: 1,
+    },
     ...keep(showRun(run)),
   ])
-  deps.worker.wake()
-  return run
+  return results === undefined ? undefined : run
 }
 
 /** With all that is known of its runs. */

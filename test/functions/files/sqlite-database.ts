@@ -1,11 +1,11 @@
 /** The port to the data service over SQLite in this process, for tests that need to stand between two of its calls. */
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { migrations } from '../../../functions/files/catalog/schema.ts'
-import type { Database, Row, SqlValue, Statement } from '../../../template/node-ts/runtime/service/database.ts'
+import type { Database, Migration, Row, SqlValue, Statement } from '../../../template/node-ts/runtime/service/database.ts'
 
-export function createSqliteDatabase(): Database {
+export function createSqliteDatabase(steps: readonly Migration[] = migrations): Database {
   const sqlite = new DatabaseSync(':memory:')
-  for (const { sql } of migrations) sqlite.exec(sql)
+  for (const { sql } of steps) sqlite.exec(sql)
   const run = ({ sql, parameters = {} }: Statement): Row[] => {
     const statement = sqlite.prepare(sql)
     statement.setAllowBareNamedParameters(true)
