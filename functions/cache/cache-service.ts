@@ -27,7 +27,7 @@ const VERSION = '0.1.0'
 export function createCacheService({ store, leases, settings, serviceToken, replica, nowMs }: CacheServiceDeps): ListenerHandler {
   const deps = { store, leases, settings, nowMs }
   const authorize = createAuthorize(serviceToken)
-  const noteReplicas = createMovedKeys(store)
+  const noteReplicas = createMovedKeys({ store, leases })
   return createService<undefined>({
     title: 'Bramble cache', version: VERSION,
     description: 'Bytes with a content type, for a while, in memory. Keys are spread over replicas by the gateway; a group of keys lives on one.',

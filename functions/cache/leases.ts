@@ -13,6 +13,8 @@ export type Leases = {
   /** Something has become of the entry: all who wait look again. */
   end(space: string, key: string): void
   endAll(space: string): void
+  /** Ends all that are not kept. */
+  retain(isKept: (space: string, key: string) => boolean): void
   /** Resolves when it is worth looking again, at once when too many wait, and in the end after `forMs`. */
   wait(space: string, key: string, forMs: number, signal: AbortSignal): Promise<void>
   held(): number
@@ -71,6 +73,9 @@ export function createLeases({ nowMs }: { readonly nowMs: () => number }): Lease
     end,
     endAll(space) {
       for (const key of [...leases.get(space)?.keys() ?? []]) end(space, key)
+    },
+    retain(isKept) {
+      for (const [space, all] of leases) for (const key of [...all.keys()]) if (!isKept(space, key)) end(space, key)
     },
     async wait(space, key, forMs, signal) {
       const lease = find(space, key)

@@ -1,5 +1,7 @@
 /** The cache knows where the gateway looks for a key, and drops what it would not find here any more. */
 import * as assert from 'node:assert/strict'
+import { createMemoryStore } from '../../../functions/cache/memory-store.ts'
+import { createMovedKeys } from '../../../functions/cache/moved-keys.ts'
 import { placeOf, readPlacement } from '../../../functions/cache/placement.ts'
 import { affinityKey, chooseByKey, placeSeed } from '../../../platform/gateway/affinity.ts'
 import { cases, eventually, test } from '../../kit.ts'
@@ -43,4 +45,31 @@ test('when replicas change, what has moved away is dropped, and nothing else', a
   await eventually('what has moved is gone', async () => await entries() === expected)
   for (const key of stay) assert.equal((await call('GET', `/v1/pages/keys/${key}`)).status, 200)
   assert.ok(stay.length > 5 && stay.length < 40)
+})
+
+test('who fills an entry fills it no more once its key has been elsewhere, and who waits looks again', async () => {
+  await using cache = await startCache()
+  const keyOf = (place: number): string => KEYS.find((key) => placeOf(['pages', key], [0, 1]) === place) ?? assert.fail('there is none')
+  const at = (place: number): string => `/v1/pages/keys/${encodeURIComponent(keyOf(place))}`
+  const of = (places: string, more: Record<string, string> = {}) => ({ headers: { 'x-bramble-place': `path:2,4 0/${places}`, ...more } })
+  const leaseOf = async (path: string): Promise<string> => (await cache.call('GET', `${path}?lease_ms=60000`, of('0'))).headers.get('cache-lease') ?? ''
+  const [stays, moves] = [await leaseOf(at(0)), await leaseOf(at(1))]
+  const waiting = cache.call('GET', `${at(1)}?lease_ms=60000&wait_ms=20000`, of('0'))
+  await eventually('one waits', async () => (await cache.json('GET', '/v1/stats'))['waiting'] === 1)
+  // The key is written and invalidated at the other place meanwhile.
+  await cache.json('GET', '/v1/stats', undefined, of('0,1').headers)
+  const strayed = (await waiting).headers.get('cache-lease') ?? assert.fail('who waited got nothing')
+  await cache.json('GET', '/v1/stats', undefined, of('0').headers)
+  const put = async (path: string, lease: string): Promise<number> => (await cache.call('PUT', path, { body: 'x', ...of('0', { 'cache-lease': lease }) })).status
+  assert.deepEqual([await put(at(0), stays), await put(at(1), moves), await put(at(1), strayed)], [201, 409, 409])
+})
+
+test('a key that was elsewhere while others were being dropped is dropped, too', async () => {
+  const nowMs = (): number => performance.now()
+  const store = createMemoryStore({ limitBytes: 1e8, nowMs })
+  const tell = createMovedKeys({ store, leases: { retain: () => undefined } })
+  store.putAll('pages', Array.from({ length: 5_000 }, (_, i) => [`k${i}`, { value: Buffer.from('x'), contentType: 'text/plain', freshMs: undefined, staleMs: 0, tags: [] }]))
+  for (const places of ['0', '0,1', '0']) tell(`path:2,4 0/${places}`)
+  const stay = Array.from({ length: 5_000 }, (_, i) => `k${i}`).filter((key) => placeOf(['pages', key], [0, 1]) === 0)
+  await eventually('what has moved is gone', () => store.stats().entries === stay.length)
 })
