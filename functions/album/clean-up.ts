@@ -1,10 +1,10 @@
-/** What happens at night: photos that were deleted are gone for good. The scheduler service calls for it. */
+/** What happens at night: photos that were deleted are gone for good, and nothing else of the trash. The scheduler service calls for it. */
 import { log } from '@bramble/runtime'
 import { jsonOf, type Services } from './services.ts'
 import { itemsOf, textIn } from './shapes.ts'
 
 export type CleanUp = {
-  /** May be called again at any time. Answers how many people's trash was emptied. */
+  /** May be called again at any time. Answers of how many people. */
   run(callId: string): Promise<number>
   /** Makes the job, unless it is there; goes on trying, for the scheduler may start later than we do. */
   makeJob(): void
@@ -53,7 +53,7 @@ export function createCleanUp({ call, serviceToken, name, schedule }: CleanUpDep
       for (let cursor = ''; ;) {
         const page = await jsonOf(await call(`auth/v1/users?limit=${PAGE}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`, { token: serviceToken, callId }))
         for (const user of itemsOf(page)) {
-          const answer = await call(`files/v1/trash?owner=${encodeURIComponent(textIn(user, 'id'))}`, { method: 'DELETE', token: serviceToken, callId })
+          const answer = await call(`files/v1/trash?folder=photos&owner=${encodeURIComponent(textIn(user, 'id'))}`, { method: 'DELETE', token: serviceToken, callId })
           if (!answer.ok) await jsonOf(answer)
           await answer.body?.cancel()
           people++

@@ -38,8 +38,8 @@ export type Files = {
   remove(owner: string, path: string, ifMatch: string | undefined): Promise<void>
   trash(owner: string, after: string, limit: number): Promise<readonly FileRow[]>
   restore(owner: string, id: string, path: string | undefined): Promise<FileRow>
-  /** For good; all that is in the trash where no id is given. */
-  purge(owner: string, id: string | undefined): Promise<void>
+  /** For good: a file of the trash, or all that was below a folder; empty: all of the trash. Throws 404 for a file that is not in it. */
+  purge(owner: string, which: { readonly id: string } | { readonly folder: string }): Promise<void>
 }
 
 export const MAX_FOLDERS = 1000
@@ -72,14 +72,13 @@ export function createFiles({ db, nowMs }: { readonly db: Database; readonly now
     async list({ owner, folder, isRecursive, tag, after, limit }) {
       const conditions = [
         'f.owner = :owner', 'f.deleted_at IS NULL', 'f.path > :after',
-        // `0` comes after `/`: what begins with `FOLDER/` lies between.
         ...folder === '' ? [] : ['f.path >= :from', 'f.path < :to'],
         ...isRecursive ? [] : [`instr(substr(f.path, :skip), '/') = 0`],
         ...tag === undefined ? [] : ['EXISTS (SELECT 1 FROM json_each(f.tags) WHERE value = :tag)'],
       ]
       const rows = await db.query(`${selectFiles} WHERE ${conditions.join(' AND ')} ORDER BY f.path LIMIT :limit`, {
         owner, after, limit: limit + 1,
-        ...(folder !== '' && { from: `${folder}/`, to: `${folder}0` }), ...(!isRecursive && { skip: skipOf(folder) }), ...(tag !== undefined && { tag }),
+        ...(folder !== '' && within(folder)), ...(!isRecursive && { skip: skipOf(folder) }), ...(tag !== undefined && { tag }),
       })
       return rows.map(readFile)
     },
@@ -89,7 +88,7 @@ export function createFiles({ db, nowMs }: { readonly db: Database; readonly now
         `SELECT DISTINCT substr(rest, 1, instr(rest, '/') - 1) AS name FROM (
            SELECT substr(path, :skip) AS rest FROM files WHERE owner = :owner AND deleted_at IS NULL ${folder === '' ? '' : 'AND path >= :from AND path < :to'}
          ) WHERE instr(rest, '/') > 0 ORDER BY name LIMIT ${MAX_FOLDERS}`,
-        { owner, skip: skipOf(folder), ...(folder !== '' && { from: `${folder}/`, to: `${folder}0` }) })
+        { owner, skip: skipOf(folder), ...(folder !== '' && within(folder)) })
       return rows.map((row: Row) => String(row['name']))
     },
 
@@ -155,10 +154,16 @@ export function createFiles({ db, nowMs }: { readonly db: Database; readonly now
       return current(owner, path)
     },
 
-    async purge(owner, id) {
-      if (id !== undefined) await inTrash(owner, id)
-      await db.execute(purgeStatements(id === undefined ? 'f.owner = :owner AND f.deleted_at IS NOT NULL' : 'f.owner = :owner AND f.id = :id AND f.deleted_at IS NOT NULL',
-        { owner, ...(id !== undefined && { id }) }))
+    async purge(owner, which) {
+      const trashed = 'f.owner = :owner AND f.deleted_at IS NOT NULL'
+      if ('folder' in which) {
+        const { folder } = which
+        await db.execute(folder === '' ? purgeStatements(trashed, { owner })
+          : purgeStatements(`${trashed} AND f.path >= :from AND f.path < :to`, { owner, ...within(folder) }))
+        return
+      }
+      await inTrash(owner, which.id)
+      await db.execute(purgeStatements(`${trashed} AND f.id = :id`, { owner, id: which.id }))
     },
   }
 }
@@ -176,6 +181,11 @@ export function purgeStatements(where: string, parameters: NonNullable<Statement
     { sql: `DELETE FROM versions WHERE file_id IN ${these}`, parameters },
     { sql: `DELETE FROM files AS f WHERE ${where}`, parameters },
   ]
+}
+
+/** `0` comes after `/`: what begins with `FOLDER/` lies between. */
+function within(folder: string): { readonly from: string; readonly to: string } {
+  return { from: `${folder}/`, to: `${folder}0` }
 }
 
 /** Of the path without the folder and its slash, counted from 1. */

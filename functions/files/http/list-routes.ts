@@ -7,7 +7,7 @@ import { showFile } from '../catalog/rows.ts'
 import { checkFolder, checkPath } from '../content/path.ts'
 import { type Caller, ownerOf } from './access.ts'
 import type { Deps } from './deps.ts'
-import { File, FileList, FilePage, idInPath, listQuery, ownerInPath, ownerQuery, pageQuery, Quota, Restoration, UsageNow } from './shapes.ts'
+import { emptyQuery, File, FileList, FilePage, idInPath, listQuery, ownerInPath, ownerQuery, pageQuery, Quota, Restoration, UsageNow } from './shapes.ts'
 
 /** The last path, or the last id, of the page before. */
 const Position = z.strictObject({ after: z.string() })
@@ -82,16 +82,16 @@ export function listRoutes({ db, files, quotas }: Deps): readonly Route<Caller>[
       ...trash, method: 'delete', at: '/v1/trash/:id', id: 'removeForGood', summary: 'Removes a file of the trash for good, with all its versions', path: idInPath, query: ownerQuery,
       answers: { 204: { description: 'It is gone' } },
       async handle({ path: { id }, query, caller }) {
-        await files.purge(ownerOf(caller, query.owner), id)
+        await files.purge(ownerOf(caller, query.owner), { id })
         return nothing()
       },
     }),
 
     route({
-      ...trash, method: 'delete', at: '/v1/trash', id: 'emptyTrash', summary: 'Removes all of the trash for good', query: ownerQuery,
-      answers: { 204: { description: 'The trash is empty' } },
+      ...trash, method: 'delete', at: '/v1/trash', id: 'emptyTrash', summary: 'Removes the trash for good, all of it or that of a folder', query: emptyQuery,
+      answers: { 204: { description: 'It is gone' } },
       async handle({ query, caller }) {
-        await files.purge(ownerOf(caller, query.owner), undefined)
+        await files.purge(ownerOf(caller, query.owner), { folder: checkFolder(query.folder) })
         return nothing()
       },
     }),

@@ -43,6 +43,7 @@ export const listQuery = z.strictObject({
   recursive: flag.describe('All that is below it, too'),
   tag: Tag.optional().describe('Only files that have it'),
 })
+export const emptyQuery = z.strictObject({ owner, folder: z.string().max(MAX_PATH_LENGTH).default('').describe('Only what was below it; empty: all') })
 export const pageQuery = z.strictObject({ owner, limit, cursor: cursor.unwrap().max(MAX_ID_CURSOR_LENGTH).optional() })
 
 export const ifMatch = z.object({ 'if-match': etag.describe('Only if it still has one of these ETags, else 412') })

@@ -174,7 +174,7 @@ test('the nightly job is made by itself, and only services start it', async () =
   assert.deepEqual(world.emptied, [])
   const answer = await world.call('POST', '/clean-up', TOKEN)
   assert.deepEqual([answer.status, await answer.json()], [200, { people: 2 }])
-  assert.deepEqual(world.emptied, ['usr_ada', 'usr_bob'].map((owner) => `Bearer ${TOKEN} /v1/trash?owner=${owner}`))
+  assert.deepEqual(world.emptied, ['usr_ada', 'usr_bob'].map((owner) => `Bearer ${TOKEN} /v1/trash?folder=photos&owner=${owner}`))
   world.away.add('files')
   assert.equal((await world.call('POST', '/clean-up', TOKEN)).status, 503)
 })

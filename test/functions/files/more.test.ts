@@ -70,6 +70,25 @@ test('what is removed is in the trash, counts, comes back, and goes for good', a
   assert.deepEqual([(await usage())['used_bytes'], (await usage())['trashed']], [0, 0])
 })
 
+test('of the trash one folder goes for good, with what was below it, and what was elsewhere stays', async () => {
+  const on = await stage.on()
+  const token = await on.tokenOf('sorts')
+  const paths = ['photos/a.jpg', 'photos/deep/b.jpg', 'photos', 'photos0/c.jpg', 'notes/photos/d.txt']
+  for (const path of paths) {
+    assert.equal((await on.call('PUT', `/v1/files/${path}`, { token, bytes: 'four' })).status, 201)
+    assert.equal((await on.call('DELETE', `/v1/files/${path}`, { token })).status, 204)
+  }
+  await on.call('PUT', '/v1/files/photos/kept.jpg', { token, bytes: 'four' })
+  const trashed = async () => listIn((await on.call('GET', '/v1/trash', { token })).body['items']).map((one) => recordIn(one)['path']).sort()
+  assert.equal((await on.call('DELETE', '/v1/trash?folder=../photos', { token })).status, 422)
+  assert.equal((await on.call('DELETE', '/v1/trash?folder=photos')).status, 204)
+  assert.equal((await trashed()).length, paths.length)
+  assert.equal((await on.call('DELETE', '/v1/trash?folder=photos', { token })).status, 204)
+  assert.deepEqual(await trashed(), ['notes/photos/d.txt', 'photos', 'photos0/c.jpg'])
+  assert.equal((await on.call('GET', '/v1/files/photos/kept.jpg', { token })).status, 200)
+  assert.equal((await on.call('GET', '/v1/usage', { token })).body['used_bytes'], 4 * 4)
+})
+
 test('an old version is made the newest', async () => {
   const on = await stage.on()
   for (const text of ['one', 'two']) await on.call('PUT', '/v1/files/v.txt', { bytes: text })
