@@ -127,8 +127,9 @@ function tile(photo) {
   return item
 }
 
-async function thumbnail({ name, created_at }) {
-  const key = name + ' ' + created_at
+/** A photo that is replaced keeps its name and when it was made; one that is deleted and made again begins with the same version. */
+async function thumbnail({ name, created_at, version }) {
+  const key = [name, created_at, version].join(' ')
   if (!thumbnails.has(key)) thumbnails.set(key, await blobUrl(encodeURIComponent(name) + '?thumbnail=true'))
   return thumbnails.get(key)
 }

@@ -6,6 +6,8 @@ export type Photo = {
   readonly name: string
   readonly size: number
   readonly created_at: string
+  /** Another one when it is replaced; `created_at` stays. */
+  readonly version: number
   /** Whether there is a thumbnail already. */
   readonly thumbnail: boolean
 }
@@ -46,6 +48,6 @@ export function createPhotos(call: Services): Photos {
 function photoOf(file: unknown): Photo {
   return {
     name: textIn(file, 'name'), created_at: textIn(file, 'created_at'),
-    size: isRecord(file) ? Number(file['size']) : 0, thumbnail: isRecord(file) && file['thumbnail'] === true,
+    size: isRecord(file) ? Number(file['size']) : 0, version: isRecord(file) ? Number(file['version']) : 0, thumbnail: isRecord(file) && file['thumbnail'] === true,
   }
 }

@@ -1,7 +1,7 @@
 /** The album's page in a browser, narrow and wide: `npm run test:browser`. */
 import * as assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { codesIn } from '../e2e/album-steps.ts'
 import { type LocalAlbum, startLocalAlbum } from '../e2e/local-album.ts'
@@ -9,6 +9,8 @@ import { cases, eventually, test } from '../kit.ts'
 import { chromiumFile, openPage } from './open-page.ts'
 
 const PHOTO = join(import.meta.dirname, '../fixtures/images/quarters.jpg')
+/** The tile has no thumbnail for a while. */
+const SHORT_MS = 500
 /** For whoever wants to look: the folder is made. */
 const pictures = process.env['pictures']
 
@@ -47,6 +49,13 @@ if (chromiumFile === undefined) {
     await look('photos')
     await page.reload()
     await page.locator('li img').nth(2).waitFor()
+    const thumbnail = 'li:has-text("quarters.jpg") img'
+    const before = await page.locator(thumbnail).getAttribute('src')
+    await page.getByLabel('Add photos').setInputFiles({ name: 'quarters.jpg', mimeType: 'image/jpeg', buffer: readFileSync(PHOTO.replace('.jpg', '-gray.jpg')) })
+    await eventually('a photo that is replaced has another thumbnail', async () => {
+      const src = await page.locator(thumbnail).getAttribute('src', { timeout: SHORT_MS }).catch(() => null)
+      return src !== null && src !== before
+    })
     await page.getByRole('button', { name: 'quarters-gray.jpg' }).click()
     await page.getByRole('heading', { name: 'quarters-gray.jpg' }).waitFor()
     await eventually('the photo is shown as it is', async () => await page.evaluate(`document.querySelector('dialog img').naturalWidth`) === 96)

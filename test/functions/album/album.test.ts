@@ -42,7 +42,7 @@ async function startWorld() {
     const name = /^\/v1\/files\/photos\/([^/?]+)$/.exec(path)?.[1]
     if (path.startsWith('/v1/list')) {
       lists++
-      const items = [...mine].map((one) => ({ name: one, size: 1, content_type: one.endsWith('.txt') ? 'text/plain' : 'image/jpeg', created_at: '2026-01-01T00:00:00Z', thumbnail: true }))
+      const items = [...mine].map((one) => ({ name: one, size: 1, content_type: one.endsWith('.txt') ? 'text/plain' : 'image/jpeg', created_at: '2026-01-01T00:00:00Z', version: 2, thumbnail: true }))
       return void response.end(JSON.stringify({ items }))
     }
     if (path.startsWith('/v1/trash')) {
@@ -100,6 +100,7 @@ test('a list comes out of the cache until its owner changes something, and every
   const [first, second] = [await world.call('GET', '/photos', ada), await world.call('GET', '/photos', ada)]
   assert.deepEqual([first.headers.get('cache-status'), second.headers.get('cache-status')], ['album; fwd=miss', 'album; hit'])
   assert.deepEqual([await namesIn(first), await namesIn(second), world.lists()], [['a b%.jpg'], ['a b%.jpg'], 2])
+  assert.deepEqual(JSON.parse(await (await world.call('GET', '/photos', ada)).text()).items[0], { name: 'a b%.jpg', created_at: '2026-01-01T00:00:00Z', version: 2, size: 1, thumbnail: true })
   assert.deepEqual(await namesIn(await world.call('GET', '/photos', bob)), [])
   assert.equal((await world.call('DELETE', '/photos/a%20b%25.jpg', ada)).status, 204)
   assert.deepEqual(await namesIn(await world.call('GET', '/photos', ada)), [])
