@@ -6,7 +6,7 @@ import { type FetchHandler, HttpError } from '@bramble/runtime'
 import { isSameText, serviceToken as readServiceToken } from '@bramble/runtime/service/token'
 import { createCachedText } from './cached-text.ts'
 import { createCleanUp } from './clean-up.ts'
-import { createIdentify } from './people.ts'
+import { bearerIn, createIdentify } from './people.ts'
 import { createPhotos } from './photos.ts'
 import { page } from './page.ts'
 import { createServices } from './services.ts'
@@ -33,7 +33,7 @@ export default {
   async fetch(request, { callId, log }) {
     const { pathname } = new URL(request.url)
     const name = /^\/photos\/([^/]+)$/.exec(pathname)?.[1]
-    const token = request.headers.get('authorization')?.replace(/^Bearer +/i, '') ?? ''
+    const token = bearerIn(request) ?? ''
     const what = `${request.method} ${name === undefined ? pathname : '/photos/NAME'}`
 
     if (what === 'GET /') return page()

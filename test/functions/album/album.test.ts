@@ -16,11 +16,12 @@ const keys = await generateKeyPair('EdDSA', { extractable: true })
 const others = await generateKeyPair('EdDSA', { extractable: true })
 const HOUR_SECONDS = 3600
 
-type Token = { readonly sub?: string; readonly typ?: string; readonly issuer?: string; readonly audience?: string; readonly lifeSeconds?: number; readonly key?: CryptoKey }
+type Token = { readonly sub?: string; readonly typ?: string; readonly issuer?: string; readonly audience?: string; readonly lifeSeconds?: number; readonly key?: CryptoKey; readonly kid?: string | undefined; readonly more?: Readonly<Record<string, unknown>> }
 
-function tokenOf({ sub = 'usr_ada', typ = 'at+jwt', issuer = ISSUER, audience = 'bramble', lifeSeconds = HOUR_SECONDS, key = keys.privateKey }: Token = {}): Promise<string> {
+function tokenOf({ sub = 'usr_ada', typ = 'at+jwt', issuer = ISSUER, audience = 'bramble', lifeSeconds = HOUR_SECONDS, key = keys.privateKey, more = {}, ...rest }: Token = {}): Promise<string> {
   const nowSeconds = Math.floor(Date.now() / 1000)
-  return new SignJWT({ sub }).setProtectedHeader({ alg: 'EdDSA', typ, kid: 'one' }).setIssuer(issuer).setAudience(audience)
+  const kid = 'kid' in rest ? rest.kid : 'one'
+  return new SignJWT({ sub, ...more }).setProtectedHeader({ alg: 'EdDSA', typ, ...(kid !== undefined && { kid }) }).setIssuer(issuer).setAudience(audience)
     .setIssuedAt(nowSeconds).setExpirationTime(nowSeconds + lifeSeconds).sign(key)
 }
 
@@ -148,6 +149,21 @@ test('without keys to check a token with nobody is let in, and nobody is told to
 })
 
 let shared: ReturnType<typeof startWorld> | undefined
+
+test('the clock of this board may be a little ahead, as that of the files service may', async () => {
+  const world = await (shared ??= startWorld())
+  assert.equal((await world.call('GET', '/photos', await tokenOf({ lifeSeconds: -2 }))).status, 200)
+})
+
+test('a token is shown as a bearer token, to every call', async () => {
+  const world = await (shared ??= startWorld())
+  for (const [method, path, token] of [['GET', '/photos', await tokenOf()], ['POST', '/clean-up', TOKEN]] as const) {
+    for (const authorization of [token, `Basic ${token}`, `Bearer ${token} ${token}`]) {
+      assert.equal((await fetch(world.fn.url + path, { method, headers: { authorization } })).status, 401, `${path} ${authorization.slice(0, 10)}`)
+    }
+  }
+})
+
 cases('nobody gets a list with', [
   { name: 'no token', token: async () => '' },
   { name: 'garbage', token: async () => 'a.b.c' },
@@ -157,6 +173,9 @@ cases('nobody gets a list with', [
   { name: 'a token of another issuer', token: () => tokenOf({ issuer: 'http://elsewhere.example' }) },
   { name: 'a token for another audience', token: () => tokenOf({ audience: 'other' }) },
   { name: 'an ID token', token: () => tokenOf({ typ: 'JWT' }) },
+  { name: 'a token that names no key', token: () => tokenOf({ kid: undefined }) },
+  { name: 'a token that is longer than any of auth', token: () => tokenOf({ more: { much: 'x'.repeat(4096) } }) },
+  { name: 'a token of somebody whom files would not know', token: () => tokenOf({ sub: 'ada/bob' }) },
   { name: 'a token without a signature', token: async () => `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')}.${(await tokenOf()).split('.')[1]}.` },
 ], async ({ token }) => {
   const world = await (shared ??= startWorld())
