@@ -25,17 +25,17 @@ export type KeptEntry = {
 }
 
 /** Above it a Buffer of its own costs less than 8 % more, and lies where the garbage collector need not copy it. */
-export const TEXT_VALUE_BYTES = 4096
+const TEXT_VALUE_BYTES = 4096
 /**
  * What V8 needs besides the texts, rounded up from what was measured (Node 26, x64: `test/functions/cache/memory-cost.test.ts` keeps
  * them honest): the object with its two numbers and a half-full table's slot; the heads of the texts of key and value.
  */
-export const ENTRY_BYTES = 288
-export const BUFFER_BYTES = 320
+const ENTRY_BYTES = 288
+const BUFFER_BYTES = 320
 /** A name in the list of tags, and the set that finds the entry by it. */
-export const TAG_BYTES = 360
+const TAG_BYTES = 360
 /** Its tables, also when there is one key in them. */
-export const SPACE_BYTES = 640
+const SPACE_BYTES = 640
 /** Types that many entries have are kept once; each pays for its own all the same. */
 export const MAX_SHARED_TYPES = 256
 

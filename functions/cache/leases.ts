@@ -22,8 +22,8 @@ export type Leases = {
 }
 
 /** A lease and who waits for it, about 1 KB each: 10 MB at worst. */
-export const MAX_LEASES = 5_000
-export const MAX_WAITING = 5_000
+const MAX_LEASES = 5_000
+const MAX_WAITING = 5_000
 const TOKEN_BYTES = 12
 
 type Lease = { readonly token: string; readonly untilMs: number; readonly waiters: Set<() => void> }

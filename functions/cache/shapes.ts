@@ -1,19 +1,19 @@
 /** What callers send and get, as schemas: they check the input and describe both in `/openapi.json`. */
 import * as z from 'zod'
 
-export const MAX_KEY_LENGTH = 512
-export const MAX_GROUP_LENGTH = 128
-export const MAX_TAGS = 16
-export const MAX_TAG_LENGTH = 128
+const MAX_KEY_LENGTH = 512
+const MAX_GROUP_LENGTH = 128
+const MAX_TAGS = 16
+const MAX_TAG_LENGTH = 128
 /** Keys in one call. */
-export const MAX_KEYS = 500
-export const MAX_CONTENT_TYPE_LENGTH = 256
+const MAX_KEYS = 500
+const MAX_CONTENT_TYPE_LENGTH = 256
 /** Ten years: whoever means longer means for ever. */
-export const MAX_TTL_MS = 10 * 365 * 86_400_000
+const MAX_TTL_MS = 10 * 365 * 86_400_000
 /** Who is filling an entry for longer than this is not coming back. */
-export const MAX_LEASE_MS = 300_000
+const MAX_LEASE_MS = 300_000
 /** Below the gateway's and the runtime's own limits for a call. */
-export const MAX_WAIT_MS = 25_000
+const MAX_WAIT_MS = 25_000
 
 const Namespace = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'must be 1 to 63 of a-z, 0-9, ".", "_" and "-", and begin with a letter or digit')
 const Group = z.string().min(1).max(MAX_GROUP_LENGTH)

@@ -1,23 +1,23 @@
 /** What callers send and get, as schemas: they check the input and describe both in `/openapi.json`. */
 import * as z from 'zod'
 
-export const MAX_PAGE = 200
+const MAX_PAGE = 200
 const DEFAULT_PAGE = 50
 /** Of a payload as JSON; more belongs into the files service. */
 export const MAX_PAYLOAD_BYTES = 64 * 1024
-const MAX_HEADERS = 20
+export const MAX_HEADERS = 20
 const MAX_TIMEOUT_SECONDS = 900
 const MAX_WAIT_SECONDS = 86_400
 /** Both ways: years of more or less than four digits are no times that can be shown. */
 export const MAX_DELAY_SECONDS = 10 * 366 * 86_400
 const MAX_ATTEMPTS = 20
 const MAX_JITTER_SECONDS = 3600
-export const MAX_DEPENDENCIES = 20
+const MAX_DEPENDENCIES = 20
 const MAX_CONCURRENCY = 1000
 const MAX_RATE = 100_000
 
 export const Id = z.string().regex(/^[a-z0-9]{1,40}$/)
-export const RunId = z.string().regex(/^[a-z0-9.]{1,80}$/)
+const RunId = z.string().regex(/^[a-z0-9.]{1,80}$/)
 export const QueueName = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be a small letter, then up to 62 of a-z, 0-9 and -')
 /** No control characters: they would steer terminals and logs. */
 const Name = z.string().regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, 'must not have control characters').max(100)

@@ -22,7 +22,7 @@ export type Due = {
 }
 
 /** A run that is late by no more is no missed run: a restart takes that long, and a busy disk. */
-export const LATE_MS = 60_000
+const LATE_MS = 60_000
 /** A clock that is further back than what was planned has been wrong, now or then. */
 export const CLOCK_BACK_MS = 60_000
 /** Missed runs that are made up for, of one job: a clock that was a year behind must not start thousands. */

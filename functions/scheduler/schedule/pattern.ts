@@ -22,7 +22,7 @@ const MAX_QUARTERS = 12
 /** Of a pattern whose matches all lie in hours that are skipped: so many are looked at. */
 const MAX_SKIPPED = 1000
 
-export function isTimezone(name: string): boolean {
+function isTimezone(name: string): boolean {
   try {
     new Intl.DateTimeFormat('en', { timeZone: name })
     return true

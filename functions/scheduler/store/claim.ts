@@ -21,7 +21,7 @@ const takenRow = z.object({
 
 export type TakenRun = Omit<z.output<typeof takenRow>, 'spec'> & { readonly spec: Spec }
 
-export const RUNNING_OF_CLAIM = `SELECT r.id, r.job_id, j.name, r.kind, r.queue, r.due_at, r.attempts, r.lapses, r.fence, r.cancel, r.next_at, r.started_at, r.body, j.spec
+const RUNNING_OF_CLAIM = `SELECT r.id, r.job_id, j.name, r.kind, r.queue, r.due_at, r.attempts, r.lapses, r.fence, r.cancel, r.next_at, r.started_at, r.body, j.spec
   FROM runs r JOIN jobs j ON j.id = r.job_id WHERE r.state = 'running' AND r.claim = :claim`
 
 /** The last result of them is that of the runs. */

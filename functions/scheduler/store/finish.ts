@@ -29,7 +29,7 @@ const MAX_LOG_ENTRIES = 20
 export const LOG_ENTRY = `json_insert(CASE WHEN json_array_length(log) >= ${MAX_LOG_ENTRIES} THEN json_remove(log, '$[0]') ELSE log END, '$[#]',
   json_insert(:entry, '$.at', strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))`
 /** Webhooks have a queue of their own: they do not stand in the way of jobs. */
-export const WEBHOOK_QUEUE = 'webhooks'
+const WEBHOOK_QUEUE = 'webhooks'
 
 /** The first result tells whether it was kept. */
 export function finishStatements({ id, jobId, kind, fence, outcome, status, result, error, entry, webhook }: Finish): readonly Statement[] {

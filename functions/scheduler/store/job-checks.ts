@@ -1,12 +1,11 @@
 /** What is well formed and wrong all the same: targets that are not allowed, patterns without a meaning, too much of something. */
 import { Problem } from '@bramble/runtime/service/problem'
 import type { Deps } from '../deps.ts'
-import { MAX_PAYLOAD_BYTES, type StoredCron } from '../http/shapes.ts'
+import { MAX_HEADERS, MAX_PAYLOAD_BYTES, type StoredCron } from '../http/shapes.ts'
 import { nextStart } from '../schedule/due.ts'
 import { readPattern } from '../schedule/pattern.ts'
 import type { Target } from '../target/allow-list.ts'
 
-const MAX_HEADERS = 20
 /** What the connection, or the scheduler itself, says. */
 const OWN_HEADERS = /^(?:host|connection|content-length|transfer-encoding|te|trailer|upgrade|keep-alive|proxy-.*|expect|x-scheduler-.*|x-call-id|idempotency-key)$/i
 
