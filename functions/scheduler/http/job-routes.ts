@@ -6,7 +6,8 @@ import { createIdempotency } from '@bramble/runtime/service/idempotency'
 import { type Route, routeFor } from '@bramble/runtime/service/route'
 import * as z from 'zod'
 import type { Deps } from '../deps.ts'
-import { cancelJob, changeJob, createJob, needJob, pauseJob, removeJob, resumeJob, runNow } from '../store/jobs.ts'
+import { cancelJob, pauseJob, removeJob, resumeJob, runNow } from '../store/job-control.ts'
+import { changeJob, createJob, needJob } from '../store/jobs.ts'
 import { findAnswer, keepAnswer } from '../store/kept-answers.ts'
 import { JOB_COLUMNS, readJob, showJob, type StoredJob } from '../store/stored-job.ts'
 import { pageByBytes } from '../store/page-by-bytes.ts'
@@ -27,13 +28,11 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
   const runCursors = createCursorCodec(z.strictObject({ at: z.int(), id: z.string().max(100) }))
   const common = { tag: 'jobs', access: 'token', bodyLimitBytes: BODY_LIMIT_BYTES } as const
   const answer = (job: StoredJob, status = 200) => json(showJob(job), status, { etag: etagOf(job.version) })
-  const changing = (at: string, id: string, summary: string, change: (job: StoredJob) => Promise<void>, description?: string) => route({
+  const changing = (at: string, id: string, summary: string, change: (deps: Deps, id: string, ifMatch: string | undefined) => Promise<unknown>, description?: string) => route({
     ...common, method: 'post', at: `/v1/jobs/:id/${at}`, id, summary, ...(description !== undefined && { description }), path: inPath, headers: ifMatch, answers: answersJob,
     async handle({ path, headers }) {
       await deps.ready()
-      const job = await needJob(db, path.id)
-      checkIfMatch(headers['if-match'], etagOf(job.version))
-      await change(job)
+      await change(deps, path.id, headers['if-match'])
       return answer(await needJob(db, path.id))
     },
   })
@@ -100,27 +99,24 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
       answers: { 204: { description: 'Done' } },
       async handle({ path, headers }) {
         await deps.ready()
-        const job = await needJob(db, path.id)
-        checkIfMatch(headers['if-match'], etagOf(job.version))
-        await removeJob(deps, job)
+        await removeJob(deps, path.id, headers['if-match'])
         return nothing()
       },
     }),
-    changing('pause', 'pauseJob', 'Nothing of it begins until it is resumed', (job) => pauseJob(deps, job)),
-    changing('resume', 'resumeJob', 'Goes on', (job) => resumeJob(deps, job), 'What a recurring job missed meanwhile is let go.'),
-    changing('cancel', 'cancelJob', 'Ends it for good; what runs is ended', (job) => cancelJob(deps, job)),
+    changing('pause', 'pauseJob', 'Nothing of it begins until it is resumed', pauseJob),
+    changing('resume', 'resumeJob', 'Goes on', resumeJob, 'What a recurring job missed meanwhile is let go.'),
+    changing('cancel', 'cancelJob', 'Ends it for good; what runs is ended', cancelJob),
     route({
       ...common, method: 'post', at: '/v1/jobs/:id/run', id: 'runJob', summary: 'Runs it now, whatever it waits for',
       description: 'A run that waits for its time, or for other jobs, begins; else there is one more. Of a job that runs already it is the next.',
       path: inPath, headers: idempotencyKey, answers: { 202: { description: 'The run', schema: Run } },
       async handle({ path, headers }) {
         await deps.ready()
-        const job = await needJob(db, path.id)
-        const scope = `run ${job.id}`
+        const scope = `run ${path.id}`
         return once({
           key: headers['idempotency-key'], scope, request: path, store: { find: (key) => findAnswer(db, scope, key) },
           async run(call) {
-            const run = await runNow(deps, job, (shown) => call === undefined ? [] : keepAnswer(scope, { ...call, status: 202, body: JSON.stringify(shown) }))
+            const run = await runNow(deps, path.id, (shown) => call === undefined ? [] : keepAnswer(scope, { ...call, status: 202, body: JSON.stringify(shown) }))
             return json(showRun(run), 202)
           },
         })

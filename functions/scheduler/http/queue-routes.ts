@@ -1,10 +1,10 @@
 /** Routes of queues. */
 import { json, nothing } from '@bramble/runtime/service/answer'
-import { checkIfMatch, etagOf } from '@bramble/runtime/service/etag'
+import { etagOf } from '@bramble/runtime/service/etag'
 import { type Route, routeFor } from '@bramble/runtime/service/route'
 import * as z from 'zod'
 import type { Deps } from '../deps.ts'
-import { findQueue, listQueues, needQueue, putQueue, removeQueue, showQueue } from '../store/queues.ts'
+import { listQueues, needQueue, putQueue, removeQueue, showQueue } from '../store/queues.ts'
 import { ifMatch, Queue, QueueChange, queueInPath } from './shapes.ts'
 
 const answersQueue = { 200: { description: 'The queue', schema: Queue, headers: { ETag: 'Of its settings' } } }
@@ -13,7 +13,6 @@ export function queueRoutes(deps: Deps): readonly Route<undefined>[] {
   const { db } = deps
   const route = routeFor<undefined>()
   const common = { tag: 'queues', access: 'token' } as const
-  const etagOfQueue = (version: number | undefined) => version === undefined ? undefined : etagOf(version)
   return [
     route({
       ...common, method: 'get', at: '/v1/queues', id: 'listQueues', summary: 'All queues', answers: { 200: { description: 'All of them', schema: z.object({ items: z.array(Queue) }) } },
@@ -35,8 +34,7 @@ export function queueRoutes(deps: Deps): readonly Route<undefined>[] {
       path: queueInPath, headers: ifMatch, body: QueueChange, answers: answersQueue,
       async handle({ path, headers, body }) {
         await deps.ready()
-        checkIfMatch(headers['if-match'], etagOfQueue((await findQueue(db, path.name))?.version))
-        const queue = await putQueue(db, path.name, body, deps.settings.queueConcurrency)
+        const queue = await putQueue(db, path.name, body, deps.settings.queueConcurrency, headers['if-match'])
         deps.worker.wake()
         return json(showQueue(queue), 200, { etag: etagOf(queue.version) })
       },
@@ -46,8 +44,7 @@ export function queueRoutes(deps: Deps): readonly Route<undefined>[] {
       answers: { 204: { description: 'Done' } },
       async handle({ path, headers }) {
         await deps.ready()
-        checkIfMatch(headers['if-match'], etagOfQueue((await needQueue(db, path.name)).version))
-        await removeQueue(db, path.name)
+        await removeQueue(db, path.name, headers['if-match'])
         return nothing()
       },
     }),

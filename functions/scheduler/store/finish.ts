@@ -1,6 +1,7 @@
 /** What becomes of a run that a replica has had, as statements: refused where the replica has it no more. */
 import type { Statement } from '@bramble/runtime/service/database'
 import { NOW } from './clock.ts'
+import { WEBHOOK_QUEUE } from './queues.ts'
 import { settleJob } from './settle.ts'
 
 export type Outcome =
@@ -28,8 +29,6 @@ const MAX_LOG_ENTRIES = 20
 /** Puts `:entry` at the end of a run's log, with the time. */
 export const LOG_ENTRY = `json_insert(CASE WHEN json_array_length(log) >= ${MAX_LOG_ENTRIES} THEN json_remove(log, '$[0]') ELSE log END, '$[#]',
   json_insert(:entry, '$.at', strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))`
-/** Webhooks have a queue of their own: they do not stand in the way of jobs. */
-const WEBHOOK_QUEUE = 'webhooks'
 
 /** The first result tells whether it was kept. */
 export function finishStatements({ id, jobId, kind, fence, outcome, status, result, error, entry, webhook }: Finish): readonly Statement[] {

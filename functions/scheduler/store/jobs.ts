@@ -1,4 +1,4 @@
-/** Jobs: made, found, changed, begun by hand, ended. */
+/** Jobs: made, found, changed. */
 import type { Database, Statement } from '@bramble/runtime/service/database'
 import { busy, notFound, Problem } from '@bramble/runtime/service/problem'
 import type { Deps } from '../deps.ts'
@@ -7,14 +7,11 @@ import { NOW } from './clock.ts'
 import { checkCron, checkTargets, refuse } from './job-checks.ts'
 import { ensureQueue, findQueue, tooManyQueues } from './queues.ts'
 import { FULL_FOR_JOBS, USED } from './room.ts'
-import { settleDependents, settleNew } from './settle.ts'
+import { settleNew } from './settle.ts'
 import { JOB_COLUMNS, readJob, showJob, type StoredJob } from './stored-job.ts'
 import { newId } from './new-id.ts'
-import { readRun, RUN_COLUMNS, showRun, type StoredRun } from './stored-run.ts'
 
 const BUSY_SECONDS = 5
-/** Somebody else changed it between the look and the change; more often than this it is no accident. */
-const MAX_TRIES = 10
 
 export async function needJob(db: Database, id: string): Promise<StoredJob> {
   const [row] = await db.query(`SELECT ${JOB_COLUMNS} FROM jobs j WHERE j.id = :id`, { id })
@@ -112,14 +109,14 @@ async function checkDependencies(db: Database, dependsOn: readonly string[]): Pr
   }
 }
 
-async function findByKey(db: Database, queue: string, key: string): Promise<StoredJob | undefined> {
+export async function findByKey(db: Database, queue: string, key: string): Promise<StoredJob | undefined> {
   const [row] = await db.query(
     `SELECT ${JOB_COLUMNS} FROM jobs j WHERE j.queue = :queue AND j.unique_key = :key AND j.unique_key IS NOT NULL AND j.state IN ('active', 'paused')`, { queue, key })
   return row === undefined ? undefined : readJob(row)
 }
 
 /** Answers the data service's clock. */
-async function checkRoom({ db, settings, room }: Deps): Promise<number> {
+export async function checkRoom({ db, settings, room }: Deps): Promise<number> {
   const [row] = await db.query(`SELECT ${NOW} AS now, ${USED} AS used, (SELECT COUNT(*) FROM runs WHERE state = 'queued') AS waiting`)
   const { now, used, waiting } = row ?? {}
   if (typeof now !== 'number' || typeof used !== 'number' || typeof waiting !== 'number') throw new Error('a query without an answer')
@@ -195,101 +192,4 @@ async function wouldWaitForItself(db: Database, id: string, dependsOn: readonly 
     `WITH RECURSIVE before(id) AS (SELECT value FROM json_each(:ids) UNION SELECT d.on_job FROM dependencies d JOIN before b ON d.job_id = b.id)
       SELECT 1 AS yes FROM before WHERE id = :id`, { id, ids: JSON.stringify(dependsOn) })
   return rows.length > 0
-}
-
-export async function pauseJob(deps: Deps, { id }: StoredJob): Promise<void> {
-  const done = await deps.db.execute([{ sql: "UPDATE jobs SET state = 'paused', version = version + 1 WHERE id = :id AND state = 'active'", parameters: { id } }])
-  if (done?.[0]?.changes === 0) await needState(deps.db, id, 'paused', 'it has ended')
-}
-
-/** What was missed meanwhile is let go. */
-export async function resumeJob(deps: Deps, { id, cron }: StoredJob): Promise<void> {
-  const [clock] = await deps.db.query(`SELECT ${NOW} AS now`)
-  const nowMs = Number(clock?.['now'])
-  const next = cron === undefined ? undefined : checkCron(id, cron, '/cron', nowMs)
-  const done = await deps.db.execute([{
-    sql: `UPDATE jobs SET state = 'active', version = version + 1 ${cron === undefined ? '' : ', planned_at = :now, next_at = :next'} WHERE id = :id AND state = 'paused'`,
-    parameters: { id, ...(cron !== undefined && { now: nowMs, next: next?.startMs ?? null }) },
-  }])
-  if (done?.[0]?.changes === 0) await needState(deps.db, id, 'active', 'it has ended')
-  deps.worker.wake()
-}
-
-async function needState(db: Database, id: string, state: StoredJob['state'], why: string): Promise<void> {
-  const now = await needJob(db, id)
-  if (now.state !== state) throw new Problem(409, 'conflict', `the job ${id} is ${now.state}: ${why}`)
-}
-
-/** Nothing of it begins any more; what runs is told to end. */
-export async function cancelJob(deps: Deps, { id }: StoredJob): Promise<void> {
-  const results = await deps.db.execute([
-    { sql: `UPDATE jobs SET state = 'cancelled', ended_at = ${NOW}, next_at = NULL, version = version + 1 WHERE id = :id AND state IN ('active', 'paused')`, parameters: { id } },
-    { sql: `UPDATE runs SET state = 'cancelled', ended_at = ${NOW} WHERE job_id = :id AND kind = 'call' AND state IN ('waiting', 'queued')`, parameters: { id } },
-    { sql: "UPDATE runs SET cancel = 1 WHERE job_id = :id AND kind = 'call' AND state = 'running' RETURNING id", parameters: { id } },
-    ...settleDependents(id),
-  ])
-  for (const row of results?.[2]?.rows ?? []) deps.worker.cancel(String(row['id']))
-  if (results?.[0]?.changes === 0) await needState(deps.db, id, 'cancelled', 'it has ended')
-  deps.worker.wake()
-}
-
-/** A run that waits for its time begins now; where none waits there is one more. `keep` is given what is shown of it. */
-export async function runNow(deps: Deps, job: StoredJob, keep: (shown: unknown) => readonly Statement[]): Promise<StoredRun> {
-  for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const run = await tryToRun(deps, tries === 0 ? job : await needJob(deps.db, job.id), keep)
-    if (run === undefined) continue
-    deps.worker.wake()
-    return run
-  }
-  throw new Problem(409, 'conflict', `the job ${job.id} changes too often at once: try again`)
-}
-
-/** `undefined`: between the look and the change the job has changed, or the run that waited has begun. */
-async function tryToRun(deps: Deps, job: StoredJob, keep: (shown: unknown) => readonly Statement[]): Promise<StoredRun | undefined> {
-  if (job.state === 'cancelled') throw new Problem(409, 'conflict', `the job ${job.id} was cancelled`)
-  if (job.state === 'paused') throw new Problem(409, 'conflict', `the job ${job.id} is paused: resume it`)
-  const taken = job.unique_key === null ? undefined : await findByKey(deps.db, job.queue, job.unique_key)
-  if (taken !== undefined && taken.id !== job.id) throw new Problem(409, 'conflict', `the job ${taken.id} has its unique_key now`)
-  const nowMs = await checkRoom(deps)
-  const [waiting] = job.cron !== undefined ? [] : await deps.db.query(
-    `SELECT ${RUN_COLUMNS} FROM runs WHERE job_id = :id AND kind = 'call' AND state IN ('waiting', 'queued') ORDER BY next_at LIMIT 1`, { id: job.id })
-  const run: StoredRun = waiting !== undefined ? { ...readRun(waiting), state: 'queued', next_at: nowMs } : {
-    id: `${job.id}.${nowMs}`, job_id: job.id, queue: job.queue, kind: 'call', state: 'queued', due_at: nowMs, next_at: nowMs, attempts: 0, fence: 0,
-    started_at: null, ended_at: null, status: null, result: null, error: null, log: '[]',
-  }
-  const results = await deps.db.execute([
-    {
-      sql: `UPDATE jobs SET state = 'active', ended_at = NULL, version = version + 1 WHERE id = :id AND state IN ('succeeded', 'failed')
-        AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.queue = jobs.queue AND o.unique_key = jobs.unique_key AND o.state IN ('active', 'paused'))`,
-      parameters: { id: job.id },
-    },
-    waiting === undefined ? {
-      sql: `INSERT OR IGNORE INTO runs (id, job_id, kind, queue, priority, serial_key, state, due_at, next_at)
-        SELECT :run, id, 'call', queue, priority, :serial, 'queued', :now, :now FROM jobs WHERE id = :id AND state = 'active'`,
-      parameters: { run: run.id, id: job.id, now: nowMs, serial: job.cron?.overlap === 'allow' ? null : job.id },
-      changes: 1,
-    } : {
-      sql: `UPDATE runs SET state = 'queued', next_at = :now WHERE id = :run AND state IN ('waiting', 'queued')
-        AND EXISTS (SELECT 1 FROM jobs WHERE id = :id AND state = 'active')`,
-      parameters: { run: run.id, id: job.id, now: nowMs }, changes: 1,
-    },
-    ...keep(showRun(run)),
-  ])
-  return results === undefined ? undefined : run
-}
-
-/** With all that is known of its runs. */
-export async function removeJob({ db }: Deps, { id }: StoredJob): Promise<void> {
-  const done = await db.execute([
-    {
-      sql: `DELETE FROM jobs WHERE id = :id AND NOT EXISTS (SELECT 1 FROM runs WHERE job_id = :id AND state = 'running')
-        AND NOT EXISTS (SELECT 1 FROM dependencies d JOIN jobs j ON j.id = d.job_id WHERE d.on_job = :id AND j.state IN ('active', 'paused'))`,
-      parameters: { id }, changes: 1,
-    },
-    { sql: 'DELETE FROM runs WHERE job_id = :id', parameters: { id } },
-    { sql: 'DELETE FROM dependencies WHERE job_id = :id OR on_job = :id', parameters: { id } },
-  ])
-  if (done !== undefined) return
-  await needJob(db, id)
-  throw new Problem(409, 'conflict', `a run of the job ${id} is under way, or another job waits for it: cancel that first`)
 }

@@ -47,7 +47,7 @@ function planJob({ id, cron, planned_at: plannedAt, next_at: seen }: z.output<ty
     // Those that are not there were left out: the one before had not ended.
     sql: `UPDATE jobs SET planned_at = :planned, next_at = :next,
         skipped = skipped + (SELECT COUNT(*) FROM json_each(:runs) WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = json_each.value))
-      WHERE id = :id AND next_at = :seen`,
+      WHERE id = :id AND state = 'active' AND next_at = :seen`,
     parameters: { id, seen, planned: plannedMs, next: nextMs ?? null, runs: JSON.stringify(runs.map((dueMs) => runIdOf(id, dueMs))) },
   }
   return [...inserts, done]

@@ -3,15 +3,18 @@ import * as assert from 'node:assert/strict'
 import type { Deps } from '../../../functions/scheduler/deps.ts'
 import { NewJob } from '../../../functions/scheduler/http/shapes.ts'
 import { readSettings } from '../../../functions/scheduler/settings.ts'
-import { createJob, needJob, runNow } from '../../../functions/scheduler/store/jobs.ts'
+import { cancelJob, pauseJob, removeJob, resumeJob, runNow } from '../../../functions/scheduler/store/job-control.ts'
+import { createJob, needJob } from '../../../functions/scheduler/store/jobs.ts'
 import { keepAnswer } from '../../../functions/scheduler/store/kept-answers.ts'
+import { putQueue, removeQueue } from '../../../functions/scheduler/store/queues.ts'
 import { createRoom } from '../../../functions/scheduler/store/room.ts'
 import { migrations } from '../../../functions/scheduler/store/schema.ts'
 import { createAllowList } from '../../../functions/scheduler/target/allow-list.ts'
+import { planJobs } from '../../../functions/scheduler/work/plan.ts'
 import { cases, test } from '../../kit.ts'
 import { createSqliteDatabase } from '../files/sqlite-database.ts'
 
-/** A job of tomorrow, or one that has failed, and `between` in front of the first transaction after `arm`. */
+/** A job of tomorrow, and what happens in front of the transaction of a call. */
 async function world(body: Readonly<Record<string, unknown>> = {}) {
   const db = createSqliteDatabase(migrations)
   let between: (() => Promise<unknown>) | undefined
@@ -30,16 +33,17 @@ async function world(body: Readonly<Record<string, unknown>> = {}) {
     worker: { wake: () => undefined, cancel: () => undefined }, ready: async () => undefined,
   }
   const make = (more = {}) => createJob(deps, NewJob.parse({ target: { function: 'any' }, ...body, ...more }), () => [])
-  const { job } = await make({ delay_seconds: 86_400 })
+  const { job } = await make(body['cron'] === undefined ? { delay_seconds: 86_400 } : {})
   const sql = (text: string) => db.execute([{ sql: text, parameters: { id: job.id } }])
   return {
-    job, make, sql,
+    deps, job, make, sql,
+    read: () => needJob(db, job.id),
+    before(act: () => Promise<unknown>) { between = act },
     runs: () => db.query('SELECT state FROM runs ORDER BY id'),
     kept: async () => (await db.query('SELECT key FROM kept_answers')).length,
     async run(act: () => Promise<unknown>) {
-      const seen = await needJob(db, job.id)
       between = act
-      return runNow(deps, seen, (shown) => keepAnswer('run', { key: 'k', fingerprint: 'f', status: 202, body: JSON.stringify(shown) }))
+      return runNow(deps, job.id, (shown) => keepAnswer('run', { key: 'k', fingerprint: 'f', status: 202, body: JSON.stringify(shown) }))
     },
   }
 }
@@ -72,4 +76,55 @@ test('of a job whose waiting run begins meanwhile there is one more', async () =
   const promised = await run(() => sql("UPDATE runs SET state = 'running' WHERE job_id = :id"))
   assert.notEqual(promised.id, `${job.id}.${job.next_run}`)
   assert.deepEqual([(await runs()).map(({ state }) => state).sort(), await kept()], [['queued', 'running'], 1])
+})
+
+cases('who says which job is meant does not change another one: it is', [
+  { name: 'paused', state: 'active', act: pauseJob },
+  { name: 'resumed', state: 'paused', act: resumeJob },
+  { name: 'cancelled', state: 'active', act: cancelJob },
+  { name: 'removed', state: 'active', act: removeJob },
+], async ({ state, act }) => {
+  const { deps, job, sql, before, read } = await world()
+  await sql(`UPDATE jobs SET state = '${state}' WHERE id = :id`)
+  const change = () => sql("UPDATE jobs SET name = 'another', version = version + 1 WHERE id = :id")
+  before(change)
+  await assert.rejects(act(deps, job.id, '"1"'), { status: 412 })
+  assert.deepEqual([(await read()).name, (await read()).state], ['another', state])
+  // Who does not say so means whatever it is.
+  before(change)
+  await act(deps, job.id, undefined)
+})
+
+test('a job that is resumed while it gets another pattern goes by that one', async () => {
+  const { deps, job, sql, before, read } = await world({ cron: { pattern: '0 0 1 1 *' } })
+  await pauseJob(deps, job.id, undefined)
+  const often = JSON.stringify({ pattern: '* * * * *', timezone: 'UTC', catch_up: 'none', overlap: 'skip', jitter_seconds: 0 })
+  before(() => sql(`UPDATE jobs SET cron = '${often}', version = version + 1 WHERE id = :id`))
+  await resumeJob(deps, job.id, undefined)
+  assert.ok(((await read()).next_run ?? Infinity) <= Date.now() + 60_000)
+})
+
+test('what a job that is being paused would have begun is not counted as left out', async () => {
+  const { deps, job, sql, read } = await world({ cron: { pattern: '* * * * *' } })
+  const { statements } = await planJobs(deps.db, [job.id], (job.next_run ?? 0) + 1, 10)
+  await sql("UPDATE jobs SET state = 'paused' WHERE id = :id")
+  await deps.db.execute(statements)
+  assert.deepEqual([(await read()).skipped, statements.length], [0, 2])
+})
+
+test('of two who change one queue by the same tag one is told that it has changed', async () => {
+  const { deps: { db }, before } = await world()
+  const put = (concurrency: number, ifMatch?: string) => putQueue(db, 'some', { concurrency }, 1, ifMatch)
+  const { version } = await put(2)
+  before(() => put(3))
+  await assert.rejects(put(4, `"${version}"`), { status: 412 })
+  before(() => put(5))
+  await assert.rejects(removeQueue(db, 'some', `"${version + 1}"`), { status: 412 })
+  assert.equal((await put(6)).version, version + 3)
+  await removeQueue(db, 'some', undefined)
+})
+
+test('the queue of completions stays: nobody would be told of anything', async () => {
+  const { deps: { db } } = await world()
+  await assert.rejects(removeQueue(db, 'webhooks', undefined), { status: 409 })
 })
