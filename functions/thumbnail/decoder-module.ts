@@ -10,9 +10,12 @@ const MEMORY_SECTION = 5
 
 let compiled: Promise<object> | undefined
 
-/** Compiled once for all threads. */
+/** Compiled once for all threads; again, where that failed. */
 export function decoderModule(): Promise<object> {
-  compiled ??= wasmFile().then((path) => readFile(path)).then((bytes) => WebAssembly.compile(withMemoryLimit(bytes, MAX_DECODER_BYTES)))
+  compiled ??= wasmFile().then((path) => readFile(path)).then((bytes) => WebAssembly.compile(withMemoryLimit(bytes, MAX_DECODER_BYTES))).catch((error: unknown) => {
+    compiled = undefined
+    throw error
+  })
   return compiled
 }
 

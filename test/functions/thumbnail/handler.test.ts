@@ -6,11 +6,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
+import { MAX_ORIGINAL_BYTES } from '../../../functions/thumbnail/limits.ts'
 import { cases, test } from '../../kit.ts'
 import { type RunningFunction, startFunction } from '../../start-function.ts'
 
 const TOKEN = 'service-token-of-a-test-0123'
 const message = { file_id: 'fil_1', owner: 'usr_1', path: 'photos/a.jpg', version: 3, content_type: 'image/jpeg', size: 341 }
+const MEBIBYTE = Buffer.alloc(2 ** 20)
 const image = await readFile(join(import.meta.dirname, '../../fixtures/images/quarters.jpg'))
 
 type World = AsyncDisposable & {
@@ -64,6 +66,28 @@ cases('a call is', [
   await using world = await start((_, response) => { response.writeHead(files).end('why not') })
   const answer = await world.call(message)
   assert.deepEqual([answer.status, world.written.size], [status, 0], await answer.text())
+})
+
+test('a call is for later when files breaks off in the middle of an image', async () => {
+  await using world = await start((_, response) => {
+    response.writeHead(200, { 'content-length': image.length }).write(image.subarray(0, 100), () => response.destroy())
+  })
+  assert.equal((await world.call(message)).status, 503)
+})
+
+test('an image without an end is read no further than to the limit', async () => {
+  let sentBytes = 0
+  await using world = await start((_, response) => {
+    const more = (error?: Error | null): void => {
+      if (error || sentBytes > 4 * MAX_ORIGINAL_BYTES) return void response.end()
+      sentBytes += MEBIBYTE.length
+      response.write(MEBIBYTE, more)
+    }
+    more()
+  })
+  const answer = await world.call(message)
+  assert.match(JSON.stringify(await answer.json()), /more than \d+ bytes/)
+  assert.ok(sentBytes < 2 * MAX_ORIGINAL_BYTES, `${sentBytes} bytes were read`)
 })
 
 test('an image of which no thumbnail can be made is told in the log, and not tried again', async () => {
