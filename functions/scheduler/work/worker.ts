@@ -4,7 +4,7 @@
  */
 import type { Log } from '@bramble/runtime'
 import type { Database, Statement } from '@bramble/runtime/service/database'
-import { beatStatement, claimStatements, takenIn } from '../store/claim.ts'
+import { claimStatements, takenIn } from '../store/claim.ts'
 import { bareFinish, type Finish, finishStatements } from '../store/finish.ts'
 import { type Look, look } from '../store/look.ts'
 import { FULL_FOR_RESULTS, isFull, type Room } from '../store/room.ts'
@@ -12,6 +12,7 @@ import { takeOverStatements } from '../store/take-over.ts'
 import type { AttemptDeps } from './attempt.ts'
 import { createCallsUnderWay } from './calls-under-way.ts'
 import { keepAtOnce } from './keep-at-once.ts'
+import { createLeaseKeeper } from './keep-lease.ts'
 import { createLease, leaseTimes } from './lease.ts'
 import { createNeighbours } from './neighbours.ts'
 import { planJobs } from './plan.ts'
@@ -80,22 +81,7 @@ export function createWorker({ db, room, attempts, owner, leaseMs, lookEveryMs, 
   /** The last transaction found no room. */
   let isRoomWanted = false
   let cycling: Promise<void> | undefined
-  let renewing: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
-  let renewTimer: NodeJS.Timeout | undefined
-  let leaseTimer: NodeJS.Timeout | undefined
-
-  /** Ends every call before others may begin it again. */
-  const checkLease = (): void => {
-    clearTimeout(leaseTimer)
-    if (running.size() === 0) return
-    if (lease.isValid()) {
-      leaseTimer = setTimeout(checkLease, Math.max(1, lease.endsMs() - nowMs()))
-      return
-    }
-    log.warn('the lease could not be renewed: calls are ended', { runs: running.size() })
-    running.endAll('lease')
-  }
 
   const execute = async (statements: readonly Statement[]) => {
     counts.transactions++
@@ -104,37 +90,7 @@ export function createWorker({ db, room, attempts, owner, leaseMs, lookEveryMs, 
     return results
   }
 
-  const renew = (): void => {
-    renewing ??= (async () => {
-      const sentMs = nowMs()
-      const results = await execute([
-        beatStatement(owner, lease.nextBeat()),
-        { sql: "SELECT id, fence, cancel FROM runs WHERE state = 'running' AND owner = :owner", parameters: { owner } },
-      ])
-      lease.renewed(sentMs)
-      counts.renewals++
-      const mine = new Map(results.at(-1)?.rows.map((row) => [`${row['id']} ${row['fence']}`, row['cancel'] !== 0]))
-      for (const one of running.all()) {
-        const isCancelled = mine.get(`${one.run.id} ${one.run.fence}`)
-        if (isCancelled === true) one.end('cancelled')
-        // One that was begun after this was asked for is not in the answer.
-        else if (isCancelled === undefined && one.begunMs < sentMs) one.end('lease')
-      }
-    })().catch((error: unknown) => log.warn('the lease was not renewed', { error })).finally(() => {
-      renewing = undefined
-      checkLease()
-    })
-  }
-
-  const renewLater = (): void => {
-    if (renewTimer !== undefined || running.size() === 0) return
-    renewTimer = setTimeout(() => {
-      renewTimer = undefined
-      if (running.size() === 0) return
-      renew()
-      renewLater()
-    }, times.renewEveryMs)
-  }
+  const keeper = createLeaseKeeper({ owner, lease, renewEveryMs: times.renewEveryMs, running, execute, counts, log, nowMs })
 
   const keep = (batch: readonly Ended[], changes: readonly number[]): void => {
     for (const [i, { finish, isSentAgain }] of batch.entries()) {
@@ -177,7 +133,7 @@ export function createWorker({ db, room, attempts, owner, leaseMs, lookEveryMs, 
 
   /** Answers how long nothing will be due; 0: go on at once. */
   const cycle = async (): Promise<number> => {
-    checkLease()
+    keeper.check()
     const isBare = isRoomWanted && await room.make() > FULL_FOR_RESULTS
     await giveBackDoubtful()
     // Ends go first where there is hardly any room: what would begin needs some, too.
@@ -217,8 +173,8 @@ export function createWorker({ db, room, attempts, owner, leaseMs, lookEveryMs, 
             counts.lateMs += Math.max(0, run.started_at - run.next_at)
             running.begin(run)
           }
-          checkLease()
-          renewLater()
+          keeper.check()
+          keeper.renewLater()
           // What is left over may be due, too: results let dependents go, another queue had no place.
           if (taken.length === 0 && batch.length === 0) return Math.min(NOTHING_TAKEN_MS, sleepMs(seen))
         }
@@ -290,7 +246,8 @@ export function createWorker({ db, room, attempts, owner, leaseMs, lookEveryMs, 
         await new Promise((resolve) => setTimeout(resolve, STOP_STEP_MS))
       }
       isOn = false
-      for (const one of [timer, renewTimer, leaseTimer]) clearTimeout(one)
+      clearTimeout(timer)
+      keeper.stop()
     },
   }
 }
