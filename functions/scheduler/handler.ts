@@ -17,8 +17,6 @@ import { webhookKey } from './work/webhook-signature.ts'
 import { createWorker } from './work/worker.ts'
 import { createWorkerCounts } from './work/worker-counts.ts'
 
-/** How often what is over is removed. */
-const TIDY_EVERY_MS = 600_000
 /** How long calls may go on after the signal to stop: less than the runtime's grace, in which the process still serves. */
 const STOP_GRACE_MS = 1000
 
@@ -40,7 +38,7 @@ addMetrics(() => schedulerMetrics(counts, worker.running()))
 worker.start()
 const tidying = setInterval(() => {
   tidy(db, settings).then(room.make).catch((error: unknown) => log.warn('what is over could not be removed', { error }))
-}, TIDY_EVERY_MS)
+}, settings.tidyEveryMs)
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     clearInterval(tidying)

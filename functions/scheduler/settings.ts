@@ -21,6 +21,8 @@ export type Settings = {
   readonly historyRuns: number
   readonly historyMs: number
   readonly deadLetterMs: number
+  /** How often what is over is removed. */
+  readonly tidyEveryMs: number
 }
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -81,6 +83,7 @@ export function readSettings(env: Env): { readonly settings: Settings; readonly 
     historyRuns: whole('history_runs', 100, 1, 10_000),
     historyMs: duration('history_time', '30d', 1000, 3650 * 86_400_000),
     deadLetterMs: duration('dead_letter_time', '90d', 1000, 3650 * 86_400_000),
+    tidyEveryMs: duration('tidy_every', '10m', 1000, 86_400_000),
   }
   return { settings, problems }
 }

@@ -4,7 +4,7 @@ import { cases, eventually, test } from '../../kit.ts'
 import { listIn, recordIn, stageForFile, type Stage } from './stage.ts'
 
 const JOBS = 150
-const { on, end } = stageForFile({ lease: '60s' })
+const { on, end } = stageForFile({ lease: '60s', allowed_functions: 'target,album', token_functions: 'album' })
 
 test('a job that is run now calls its function once, and its history says so', async () => {
   const stage = await on()
@@ -218,6 +218,7 @@ cases('a job is refused with', [
   { name: 'a header of the scheduler', body: { headers: { 'X-Scheduler-Fence': '999999' } }, status: 422, path: '/headers/X-Scheduler-Fence' },
   { name: 'a line break in a header', body: { headers: { a: 'b\r\nc: d' } }, status: 400 },
   { name: 'a path out of its function', body: { target: { function: 'album/../data', path: '/' } }, status: 400 },
+  { name: 'a function that allowed_functions does not name', body: { target: { function: 'data', path: '/' } }, status: 422, path: '/target' },
   { name: 'a URL, where none is allowed', body: { target: { url: 'https://example.org/' } }, status: 422, path: '/target' },
   { name: 'a job it depends on that is not there', body: { depends_on: ['nothing'] }, status: 422, path: '/depends_on/0' },
   { name: 'a payload that is too large', body: { payload: 'x'.repeat(70_000) }, status: 422, path: '/payload' },
@@ -267,6 +268,12 @@ test('a text with a content type of its own goes as it is', async () => {
   await stage.run(id, 'succeeded')
   const [call] = stage.target.to('/text')
   assert.deepEqual([call?.body, call?.headers['content-type']], ['a=1&b=2', 'application/x-www-form-urlencoded'])
+})
+
+test('only the functions that token_functions names are shown the service token', async () => {
+  const stage = await on()
+  for (const name of ['album', 'target']) await stage.run(await stage.job({ target: { function: name, path: `/token/${name}` } }), 'succeeded')
+  assert.deepEqual(['album', 'target'].map((name) => stage.target.to(`/token/${name}`)[0]?.headers.authorization), [`Bearer ${stage.serviceToken}`, undefined])
 })
 
 test('of many jobs on several replicas each is called once', async () => {

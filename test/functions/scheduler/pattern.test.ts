@@ -46,6 +46,12 @@ cases('OCPS 1.1 (nicknames)', [
   { name: '@annually', text: '@annually', from: '2026-02-01', is: ['2027-01-01'] },
   { name: '@monthly', text: '@monthly', from: '2026-01-02', is: ['2026-02-01', '2026-03-01'] },
   { name: '@weekly, on Sundays', text: '@weekly', from: '2026-01-01', is: ['2026-01-04', '2026-01-11'] },
+  { name: '@daily', text: '@daily', from: '2026-02-27T00:01Z', is: ['2026-02-28', '2026-03-01', '2026-03-02'] },
+  { name: '@daily, from midnight on', text: '@daily', from: '2028-02-28', is: ['2028-02-28', '2028-02-29', '2028-03-01'] },
+  { name: '@midnight, which is @daily', text: '@midnight', from: '2026-12-30T12:00Z', is: ['2026-12-31', '2027-01-01'] },
+  // Half past five hours ahead.
+  { name: '@daily, where the time zone has its midnight', text: '@daily', zone: 'Asia/Kolkata', from: '2026-01-01', is: ['2026-01-01T18:30Z', '2026-01-02T18:30Z'] },
+  { name: '@Weekly, in any case', text: '@Weekly', from: '2026-01-05', is: ['2026-01-11', '2026-01-18'] },
   { name: '@hourly', text: '@hourly', from: '2026-01-01T00:01Z', is: ['2026-01-01T01:00Z', '2026-01-01T02:00Z'] },
 ] satisfies Case[], means)
 

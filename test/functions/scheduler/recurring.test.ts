@@ -7,7 +7,7 @@ import { migrations } from '../../../functions/scheduler/store/schema.ts'
 import { cases, eventually, test } from '../../kit.ts'
 import { recordIn, stageForFile, WEBHOOK_KEY } from './stage.ts'
 
-const { on, end } = stageForFile({ look_every: '200ms' })
+const { on, end } = stageForFile({ look_every: '200ms', tidy_every: '1s' })
 const EVERY_SECOND = '* * * * * *'
 
 test('a recurring job runs at each of its moments, once', async () => {
@@ -53,6 +53,22 @@ cases('moments that were missed', [
   await eventually('all have run', async () => (await stage.runs(id)).every(({ state }) => state === 'succeeded'))
   const count = (await stage.runs(id)).length
   assert.ok(count >= ('least' in rest ? rest.least : 0) && count <= most, `${count} runs`)
+})
+
+test('the time zone and the jitter of a recurring job count for its first moment, and for those that are planned later', async () => {
+  const stage = await on()
+  const tokyo = await stage.job({ target: stage.at('/tokyo'), cron: { pattern: '30 4 10 3 *', timezone: 'Asia/Tokyo' } })
+  const apart = await stage.job({ target: stage.at('/apart'), cron: { pattern: '0 0 1 1 *', jitter_seconds: 3600 } })
+  const nextRuns = () => Promise.all([tokyo, apart].map(async (id) => String((await stage.call('GET', `/v1/jobs/${id}`)).body['next_run_at'])))
+  const first = await nextRuns()
+  // Tokyo is nine hours ahead all year, so there it is the next day already.
+  assert.match(first[0] ?? '', /-03-09T19:30:00\.000Z$/)
+  // Of 3,600,001 amounts of jitter one is none.
+  assert.match(first[1] ?? '', /-01-01T00:(?!00:00\.000)/)
+  const past = Date.now() - 1000
+  await stage.execute(`UPDATE jobs SET planned_at = ${past}, next_at = ${past + 1} WHERE id IN ('${tokyo}', '${apart}')`)
+  await eventually('they were planned', async () => (await nextRuns()).every((at) => Date.parse(at) > Date.now()))
+  assert.deepEqual(await nextRuns(), first)
 })
 
 test('a clock that was far ahead leaves no job waiting for its time to come round', async () => {
@@ -162,6 +178,14 @@ test('what is over is removed after its time, and the oldest runs of a job befor
   assert.equal((await stage.runs(letter)).length, 1)
   await tidy(db, { historyMs: 3_600_000, historyRuns: 2, deadLetterMs: 3_600_000 })
   assert.equal((await stage.call('GET', `/v1/jobs/${letter}`)).status, 404)
+})
+
+test('what is over is removed by the service itself', async () => {
+  const stage = await on()
+  const id = await stage.job({ target: stage.at('/over') })
+  await stage.run(id, 'succeeded')
+  for (const table of ['runs', 'jobs']) await stage.execute(`UPDATE ${table} SET ended_at = ended_at - ${31 * 86_400_000} WHERE ${table === 'runs' ? 'job_id' : 'id'} = '${id}'`)
+  await eventually('it is gone', async () => (await stage.call('GET', `/v1/jobs/${id}`)).status === 404)
 })
 
 end()
