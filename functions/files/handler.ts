@@ -25,8 +25,6 @@ import { createTurns } from './tus/turns.ts'
 import { createUploads } from './tus/upload-rows.ts'
 import { createUpkeep } from './upkeep.ts'
 
-const UPKEEP_MS = 600_000
-
 /** The promise of a module, as the runtime takes it: health answers while the folder is looked at. */
 export default start()
 
@@ -67,12 +65,13 @@ async function start(): Promise<{ readonly default: ListenerHandler }> {
     await upkeep.round()
     await scrub.startWhenDue()
   }
-  const lookAgain = (): void => { look().catch((error: unknown) => log.warn('nothing could be tidied up', { error })) }
+  const lookAgain = (): void => {
+    look().catch((error: unknown) => log.warn('nothing could be tidied up', { error })).finally(() => setTimeout(lookAgain, settings.upkeepEveryMs))
+  }
   addMetrics(() => filesMetrics({ transfers, hooks, scrub, freeBytes }))
   // What a process before this one could not tell any more.
   hooks.deliver()
   lookAgain()
-  setInterval(lookAgain, UPKEEP_MS)
   const deps = { db, store, files, quotas, writeFile, locks, takeIn, links, settings, nowMs }
   return { default: createFilesService(deps, tus, { scrub, upkeep }, { serviceToken: token, personOf }) }
 }

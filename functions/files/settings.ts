@@ -21,6 +21,8 @@ export type Settings = {
   readonly uploadMs: number
   readonly linkMs: number
   readonly orphanMs: number
+  /** How often what nobody needs is removed, and a scrub begun that is due. */
+  readonly upkeepEveryMs: number
   /** `undefined`: never by itself. */
   readonly scrubEveryMs: number | undefined
   readonly scrubBytesPerSecond: number
@@ -33,12 +35,14 @@ type Env = Readonly<Record<string, string | undefined>>
 export const DEFAULTS = {
   data_folder: '', trust_folder: 'false', data_url: '', database: 'files', auth_url: '', issuer: 'http://127.0.0.1:8080/function/auth', audience: 'bramble',
   quota: '1Gi', max_file_size: '4Gi', min_free: '64Mi', max_versions: '10', max_files: '10000', trash_time: '30d', upload_time: '24h', link_time: '30d',
-  orphan_time: '1h', scrub_every: '30d', scrub_speed: '4Mi', thumbnail_function: '',
+  orphan_time: '1h', upkeep_every: '10m', scrub_every: '30d', scrub_speed: '4Mi', thumbnail_function: '',
 } as const
 
 const sizeUnits: Readonly<Record<string, number>> = { '': 1, ki: 1024, mi: 1024 ** 2, gi: 1024 ** 3, ti: 1024 ** 4 }
 const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const MAX_VERSIONS = 1000
+/** What a timer can wait: 32 bits of milliseconds. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** Throws one error with a sentence for each bad setting. */
 export function readSettings(env: Env): Settings {
@@ -76,6 +80,7 @@ export function readSettings(env: Env): Settings {
     uploadMs: time('upload_time'),
     linkMs: time('link_time'),
     orphanMs: time('orphan_time'),
+    upkeepEveryMs: read('upkeep_every', (given) => Number(timeOf(given)) <= LONGEST_TIMER_MS ? timeOf(given) : undefined, 'a time like 10s, 30m or 12h, at most 24d', 0),
     scrubEveryMs: read('scrub_every', (given) => given === 'never' ? { ms: undefined } : wrap(timeOf(given)), 'never, or a time like 7d', { ms: undefined }).ms,
     scrubBytesPerSecond: size('scrub_speed'),
     thumbnailFunction: read('thumbnail_function', (given) => /^(?:[a-z0-9][a-z0-9.-]{0,126})?$/.test(given) ? given : undefined, 'the name of a function', ''),

@@ -36,7 +36,7 @@ export function serviceRoutes({ scrub, upkeep }: { readonly scrub: Scrub; readon
       },
     }),
     route({
-      ...same, method: 'post', at: '/v1/upkeep', id: 'runUpkeep', summary: 'Removes what nobody needs any more, as it is done every ten minutes',
+      ...same, method: 'post', at: '/v1/upkeep', id: 'runUpkeep', summary: 'Removes what nobody needs any more, as it is done every `upkeep_every`',
       answers: { 200: { description: 'How many of each', schema: Removed } },
       handle: async () => json(await upkeep.round()),
     }),

@@ -86,6 +86,17 @@ test('a damaged and a missing content are found, and healed by storing the file 
   assert.deepEqual([healed['damaged'], healed['missing']], [[], []])
 })
 
+test('what nobody needs goes by itself, and contents are compared by themselves', async () => {
+  const on = await stage.on()
+  const bytes = randomBytes(1000)
+  await on.kill()
+  await on.start({ upkeep_every: '100ms', scrub_every: '1ms' })
+  await on.call('PUT', '/v1/files/alone.bin', { bytes })
+  await on.call('DELETE', '/v1/files/alone.bin')
+  await eventually('the content is collected', async () => !(await contents(on)).includes(sha256(bytes)))
+  await eventually('all was read', async () => (await on.call('GET', '/v1/scrub', { token: on.serviceToken })).body['finished_at'] !== undefined)
+})
+
 test('only a service may look after contents', async () => {
   const on = await stage.on()
   for (const [method, path] of [['POST', '/v1/scrub'], ['GET', '/v1/scrub'], ['POST', '/v1/upkeep']] as const) {

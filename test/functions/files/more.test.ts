@@ -1,7 +1,7 @@
 import * as assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'
 import { cases, eventually, test } from '../../kit.ts'
-import { listIn, recordIn, stageForFile } from './stage.ts'
+import { listIn, recordIn, sha256, stageForFile } from './stage.ts'
 
 const stage = stageForFile({ thumbnail_function: 'thumbnail', link_time: '1h' })
 const PNG = Buffer.concat([Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'), Buffer.from('first')])
@@ -213,6 +213,7 @@ cases('a range is', [
   { name: 'one of several that is there', range: 'bytes=50-60, 2-3', status: 206, text: '23', header: 'bytes 2-3/10' },
   { name: 'several that overlap and so all', range: 'bytes=0-5,3-7', status: 200, text: CONTENT, header: null },
   { name: 'too many and so all', range: `bytes=${Array.from({ length: 17 }, () => '0-0').join()}`, status: 200, text: CONTENT, header: null },
+  { name: 'of the content that the caller has begun with', range: 'bytes=0-3', ifRange: `"${sha256(CONTENT)}"`, status: 206, text: '0123', header: 'bytes 0-3/10' },
   { name: 'of another content and so all', range: 'bytes=0-3', ifRange: '"other"', status: 200, text: CONTENT, header: null },
 ] as const, async ({ range, status, text, header, ...more }) => {
   const on = await stage.on()

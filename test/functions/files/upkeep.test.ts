@@ -3,11 +3,12 @@ import * as assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import { createWriteFile } from '../../../functions/files/catalog/write-file.ts'
 import { createQuotas } from '../../../functions/files/catalog/usage.ts'
+import { createScrub } from '../../../functions/files/scrub.ts'
 import { createFolderStore } from '../../../functions/files/storage/folder-store.ts'
 import { createHashLocks } from '../../../functions/files/storage/hash-locks.ts'
 import { createUpkeep } from '../../../functions/files/upkeep.ts'
 import type { Database } from '../../../template/node-ts/runtime/service/database.ts'
-import { test } from '../../kit.ts'
+import { eventually, test } from '../../kit.ts'
 import { createForgetfulDisk } from '../data/engine/forgetful-files.ts'
 import { createSqliteDatabase } from './sqlite-database.ts'
 import { keep } from './storage/store-contract.ts'
@@ -25,7 +26,8 @@ async function world(around: (db: Database) => Database = (db) => db) {
   const writeFile = createWriteFile({ db, quotas: createQuotas({ db, ...LIMITS }), ...LIMITS, nowMs: () => nowMs })
   const upkeep = createUpkeep({ db: around(db), store, locks, isLive: () => false, trashMs: 1000, orphanMs: 1000, log, nowMs: () => nowMs })
   const write = (hash: string, path: string) => writeFile.write({ owner: 'ada', path, writeId: path, hash, sizeBytes: BYTES.length, contentType: 'text/plain' })
-  return { db, store, locks, upkeep, write, later() { nowMs += 2000 } }
+  const scrubEvery = (everyMs: number | undefined) => createScrub({ db, store, everyMs, bytesPerSecond: 1e9, log, nowMs: () => nowMs })
+  return { db, store, locks, upkeep, write, scrubEvery, later() { nowMs += 2000 } }
 }
 
 test('a content that nobody names is collected in the second look, and not in the first', async () => {
@@ -71,4 +73,28 @@ test('a content that is stored again while it is collected stays', async () => {
   here.later()
   await here.upkeep.round()
   assert.equal(await here.store.sizeOf(hash), BYTES.length)
+})
+
+test('contents are compared when the last time was long ago, not before, and never where nobody wants it', async () => {
+  const { store, later, scrubEvery } = await world()
+  await keep(store, 'p', BYTES)
+  const scrub = scrubEvery(3000)
+  const never = scrubEvery(undefined)
+  const look = async () => {
+    await Promise.all([scrub.startWhenDue(), never.startWhenDue()])
+    if (scrub.report() !== undefined) await eventually('it is done', () => scrub.report()?.finished_at !== undefined)
+    return scrub.report()?.started_at
+  }
+  // The first look begins the count.
+  assert.equal(await look(), undefined)
+  later()
+  assert.equal(await look(), undefined)
+  later()
+  const first = await look()
+  assert.deepEqual([scrub.report()?.contents, scrub.report()?.bytes, scrub.report()?.damaged], [1, BYTES.length, []])
+  later()
+  assert.equal(await look(), first)
+  later()
+  assert.notEqual(await look(), first)
+  assert.equal(never.report(), undefined)
 })
