@@ -151,10 +151,10 @@ export function albumSteps(world: AlbumWorld): readonly Step[] {
     } },
     { name: 'can be followed through the logs by the id of a call', async run() {
       const asService = { token: world.serviceToken }
-      await eventually('the album and the thumbnail are in it', async () => {
+      await eventually('the album, the files service and the thumbnail are in it', async () => {
         const { body } = await until('the call', [200], () => call(`monitor/v1/calls/${callId}`, 'GET', asService))
         const functions = isRecord(body) && Array.isArray(body['functions']) ? body['functions'] : []
-        return functions.includes('album') && functions.includes('thumbnail')
+        return ['album', 'files', 'thumbnail'].every((name) => functions.includes(name))
       }, PATIENCE_MS)
     } },
     { name: 'still has every photo, byte by byte', async run() {

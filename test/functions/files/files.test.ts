@@ -2,7 +2,7 @@ import * as assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
-import { cases, test } from '../../kit.ts'
+import { cases, eventually, test } from '../../kit.ts'
 import { sha256, stageForFile } from './stage.ts'
 
 const stage = stageForFile({ quota: '8Mi', max_file_size: '6Mi', max_versions: '3', max_files: '40' })
@@ -21,6 +21,13 @@ test('a file is there as it was stored, under a path with folders', async () => 
     [String(bytes.length), `"${sha256(bytes)}"`, 'nosniff', 'attachment; filename="a b.bin"'])
   const head = await on.call('HEAD', '/v1/files/photos%2F2026%2Fa%20b.bin')
   assert.deepEqual([head.status, head.headers.get('content-length'), head.bytes.length], [200, String(bytes.length), 0])
+})
+
+test('a call that has stored a file is found in the logs by its id, which tell no path and no owner', async () => {
+  const on = await stage.on()
+  const put = await on.call('PUT', '/v1/files/followed.txt', { bytes: 'followed', headers: { 'x-call-id': 'follow-1' } })
+  const lines = await eventually('its line', () => { const found = on.logs().filter(({ callId }) => callId === 'follow-1'); return found.length > 0 && found })
+  assert.deepEqual(lines.map(({ time: _, ...rest }) => rest), [{ level: 'info', message: 'stored a file', callId: 'follow-1', id: put.body['id'], version: 1, bytes: 8 }])
 })
 
 test('the same bytes make no new version, others do, and the oldest versions go', async () => {
