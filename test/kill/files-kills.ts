@@ -69,7 +69,8 @@ function startLoad(target: Target, ledger: Ledger, round: number) {
   const work = async (writer: number): Promise<void> => {
     for (let turn = 0; !isStopped; turn++) {
       const path = `w${writer}/${turn % PATHS_EACH}.bin`
-      if (turn % 5 === 3) await upload(target, ledger, `w${writer}/up${round}-${turn}.bin`)
+      // One of them begins with it.
+      if ((turn + writer) % 5 === 3) await upload(target, ledger, `w${writer}/up${round}-${turn}.bin`)
       else if (turn % 7 === 6) await remove(target, ledger, path)
       else await put(target, ledger, path)
       // Collecting what nobody names runs beside it all the time.

@@ -7,6 +7,8 @@ export type SchedulerFindings = {
   readonly calls: number
   /** Acknowledged, and not run to its end. */
   readonly lost: number
+  /** Acknowledged with somebody to be told of the end, who never was. */
+  readonly untold: number
   /** Calls of one run, or of a queue that allows one, at the same time. */
   readonly overlaps: number
   /** Results that are not those of the attempt that was the last to have the run, and numbers that went back. */
@@ -20,12 +22,13 @@ export type SchedulerFindings = {
   readonly details: readonly string[]
 }
 
-export type SchedulerLedger = { readonly data: Target; readonly target: SchedulerTarget; readonly acknowledged: readonly string[]; readonly tick: string }
+export type SchedulerLedger = { readonly data: Target; readonly target: SchedulerTarget; readonly acknowledged: readonly string[]; readonly toBeTold: ReadonlySet<string>; readonly tick: string }
 
-export async function checkSchedulerLedger({ data, target, acknowledged, tick }: SchedulerLedger): Promise<SchedulerFindings> {
+export async function checkSchedulerLedger({ data, target, acknowledged, toBeTold, tick }: SchedulerLedger): Promise<SchedulerFindings> {
   const rows = await rowsOf(data, "SELECT r.job_id, r.state, r.fence, r.result, r.lapses FROM runs r WHERE r.kind = 'call' ORDER BY r.job_id")
   const runs = new Map(rows.map((row) => [String(row[0]), row]))
   const lost = acknowledged.filter((id) => runs.get(id)?.[1] !== 'succeeded' || !target.done.has(id))
+  const untold = [...toBeTold].filter((id) => !target.told.has(id))
   const stale = rows.filter(([, state, fence, result]) => state === 'succeeded' && result !== `fence ${String(fence)}`)
   const repeated = acknowledged.filter((id) => (target.done.get(id) ?? 0) > 1)
   const ticks = rows.filter(([job]) => job === tick)
@@ -33,10 +36,10 @@ export async function checkSchedulerLedger({ data, target, acknowledged, tick }:
   const gaps = [...target.gapsMs()].sort((a, b) => a - b)
   return {
     gapMs: { median: gaps[Math.floor(gaps.length / 2)] ?? NaN, most: gaps.at(-1) ?? NaN },
-    acknowledged: acknowledged.length, calls: target.calls(), lost: lost.length, overlaps: target.overlaps().length, stale: stale.length + target.backwards().length,
+    acknowledged: acknowledged.length, calls: target.calls(), lost: lost.length, untold: untold.length, overlaps: target.overlaps().length, stale: stale.length + target.backwards().length,
     repeated: repeated.length, takenOver: rows.reduce((sum, row) => sum + Number(row[4]), 0),
     details: [
-      ...lost.map((id) => `lost: ${id} ${JSON.stringify(runs.get(id))}`), ...target.overlaps().map((one) => `at the same time: ${one}`),
+      ...lost.map((id) => `lost: ${id} ${JSON.stringify(runs.get(id))}`), ...untold.map((id) => `not told of: ${id}`), ...target.overlaps().map((one) => `at the same time: ${one}`),
       ...stale.map((row) => `stale: ${JSON.stringify(row)}`), ...target.backwards().map((one) => `backwards: ${one}`),
     ],
   }

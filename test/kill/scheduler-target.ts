@@ -6,6 +6,8 @@ export type SchedulerTarget = AsyncDisposable & {
   readonly url: string
   /** Calls that ended with an answer, by job. */
   readonly done: ReadonlyMap<string, number>
+  /** Jobs of whose end it was told. */
+  readonly told: ReadonlySet<string>
   calls(): number
   /** Two calls of one run, or of a queue that allows one, at the same time. */
   overlaps(): readonly string[]
@@ -15,11 +17,12 @@ export type SchedulerTarget = AsyncDisposable & {
   backwards(): readonly string[]
 }
 
-/** `?wait=` milliseconds, `?key=` what may not overlap beside the run, `?first=503` the answer to the first attempt. It answers its fencing number. */
+/** `?wait=` milliseconds, `?key=` what may not overlap beside the run, `?first=503` the answer to the first attempt. It answers its fencing number. What comes to `/told` are completions. */
 export async function startSchedulerTarget(): Promise<SchedulerTarget> {
   const active = new Set<string>()
   const highest = new Map<string, number>()
   const done = new Map<string, number>()
+  const told = new Set<string>()
   const overlaps: string[] = []
   const backwards: string[] = []
   const cutMs = new Map<string, number>()
@@ -43,7 +46,8 @@ export async function startSchedulerTarget(): Promise<SchedulerTarget> {
     const timer = setTimeout(() => {
       leave()
       const isFirst = url.searchParams.has('first') && header('x-scheduler-attempt') === '1'
-      if (!isFirst) done.set(job, (done.get(job) ?? 0) + 1)
+      if (url.pathname.endsWith('/told')) told.add(job)
+      else if (!isFirst) done.set(job, (done.get(job) ?? 0) + 1)
       response.writeHead(isFirst ? Number(url.searchParams.get('first')) : 200).end(`fence ${fence}`)
     }, Number(url.searchParams.get('wait') ?? 0))
     response.on('close', () => {
@@ -59,7 +63,7 @@ export async function startSchedulerTarget(): Promise<SchedulerTarget> {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
   return {
-    url: `http://127.0.0.1:${address.port}`, done,
+    url: `http://127.0.0.1:${address.port}`, done, told,
     calls: () => calls, overlaps: () => overlaps, backwards: () => backwards, gapsMs: () => gapsMs,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
