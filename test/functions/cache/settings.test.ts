@@ -30,6 +30,16 @@ test('the README tells every setting with its default', () => {
   assert.deepEqual(Object.fromEntries(rows.filter(([name]) => name !== undefined && Object.hasOwn(DEFAULTS, name))), DEFAULTS)
 })
 
+test('a value without a time of its own has default_ttl, however it was written', async () => {
+  await using cache = await startCache({ default_ttl: '1h' })
+  await cache.call('PUT', '/v1/d/keys/put', { body: 'x' })
+  await cache.call('PUT', '/v1/d/keys/own?ttl_ms=86400000', { body: 'x' })
+  await cache.json('POST', '/v1/d/keys/counted/increment', {})
+  await cache.json('POST', '/v1/d/groups/g/set', { entries: [{ key: 'grouped', text: 'x' }] })
+  const hoursLeft = async (path: string) => Math.ceil(Number(/; ttl=(\d+)$/.exec((await cache.call('GET', path)).headers.get('cache-status') ?? '')?.[1]) / 3600)
+  assert.deepEqual(await Promise.all(['keys/put', 'keys/own', 'keys/counted', 'groups/g/keys/grouped'].map((path) => hoursLeft(`/v1/d/${path}`))), [1, 24, 1, 1])
+})
+
 test('a cache without its token, or with more memory than it may have, does not start', async () => {
   await assert.rejects(startCache({ secret_mount_path: '/nowhere' }), /secret service-token cannot be read/)
   await assert.rejects(startCache({ max_memory: '900Gi' }), /max_memory is 921600Mi, but this process may use/)
