@@ -97,7 +97,7 @@ function startLoad({ replicas, token, name, leaseMs, acknowledged, toBeTold }: L
   const client = async (number: number): Promise<void> => {
     const turned = number % 2 === 0 ? replicas : [...replicas].reverse()
     for (let i = 0; !isOver; i++) {
-      const isTold = i % 2 === 0
+      const isTold = i % 3 !== 2
       const id = await acknowledge(turned, token, `${name}-${number}-${i}`, { ...jobOf(i, leaseMs), ...(isTold && { on_complete: to('/told') }) })
       acknowledged.push(id)
       if (isTold) toBeTold.add(id)
