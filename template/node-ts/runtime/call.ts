@@ -73,11 +73,21 @@ export function signalOf(call: Call): AbortSignal {
     const controller = new AbortController()
     call.controller = controller
     if (call.abortReason !== undefined) controller.abort(call.abortReason)
-    else call.response?.once('close', () => {
-      if (!call.response?.writableFinished) abort(call, 'AbortError', 'the caller hung up')
-    })
+    else onHungUp(call)
   }
   return call.controller.signal
+}
+
+/** Aborts the call when its caller hangs up, at once where that has happened: 'close' does not come twice. */
+export function onHungUp(call: Call, act?: () => void): void {
+  const { response } = call
+  const onClose = (): void => {
+    if (response?.writableFinished) return
+    abort(call, 'AbortError', 'the caller hung up')
+    act?.()
+  }
+  if (response?.closed) onClose()
+  else response?.once('close', onClose)
 }
 
 export function abort(call: Call, name: string, message: string): void {

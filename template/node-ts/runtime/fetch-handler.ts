@@ -6,7 +6,7 @@ import type { ServerResponse } from 'node:http'
 import type { ReadableStreamDefaultController } from 'node:stream/web'
 import { answerError, refuse } from './answer.ts'
 import { hasBody } from './body.ts'
-import { abort, type Call, callIdOf, currentCall, durationOf, isAnswered, signalOf } from './call.ts'
+import { type Call, callIdOf, currentCall, durationOf, isAnswered, onHungUp, signalOf } from './call.ts'
 import type { Calls } from './calls.ts'
 import type { CallContext, FetchHandler } from './handler.ts'
 import { log } from './log.ts'
@@ -79,6 +79,8 @@ function bodyOf({ request, response }: Call): ReadableStream<Uint8Array> {
     }
     request.on('error', ignore).on('data', onData).on('end', onEnd).on('close', onBroken)
     response?.once('finish', () => detach())
+    // Nothing is heard any more of a caller who hung up before the body was asked for.
+    if (request.destroyed) onBroken()
   }
 
   return new ReadableStream<Uint8Array>({
@@ -107,11 +109,7 @@ async function send(calls: Calls, call: Call, from: Response): Promise<void> {
   // Headers wait for a first chunk that is there already, but not for one that is yet to come.
   const flush = setImmediate(() => to.flushHeaders())
   const reader = from.body.getReader()
-  to.once('close', () => {
-    if (to.writableFinished) return
-    abort(call, 'AbortError', 'the caller hung up')
-    reader.cancel().catch(ignore)
-  })
+  onHungUp(call, () => void reader.cancel().catch(ignore))
   for (;;) {
     const { done, value } = await reader.read()
     clearImmediate(flush)

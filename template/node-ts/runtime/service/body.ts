@@ -44,6 +44,9 @@ export function readBytes(request: IncomingMessage, limitBytes: number): Promise
   return new Promise((resolve, reject) => {
     const tooLarge = (): Problem => new Problem(413, 'too_large', `the body is larger than the ${limitBytes} bytes this call takes`)
     const tooMany = (): Problem => busy(`bodies of ${BODIES_BYTES} bytes are being read, as many as may be at once`, BUSY_SECONDS)
+    const hungUp = (): Problem => new Problem(400, 'bad_request', 'the caller hung up while its body was read')
+    // Nothing is heard any more of one who was gone before it is read.
+    if (request.destroyed) return reject(hungUp())
     const announcedBytes = Number(request.headers['content-length'] ?? 0)
     if (announcedBytes > limitBytes) return reject(tooLarge())
     // One alone is always taken.
@@ -62,7 +65,7 @@ export function readBytes(request: IncomingMessage, limitBytes: number): Promise
       if (underWayBytes > BODIES_BYTES && underWayBytes > reservedBytes) settle(() => reject(tooMany()))
     }
     const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks, sizeBytes)))
-    const onClose = (): void => settle(() => reject(new Problem(400, 'bad_request', 'the caller hung up while its body was read')))
+    const onClose = (): void => settle(() => reject(hungUp()))
     const settle = (act: () => void): void => {
       request.off('data', onData).off('end', onEnd).off('close', onClose)
       underWayBytes -= reservedBytes
