@@ -62,12 +62,15 @@ export async function readForm(request: IncomingMessage, take: (file: FormFile) 
       end()
     })
     form.on('finish', end)
-    request.on('close', () => {
-      if (request.complete) return
+    const onClose = (): void => {
+      // What came and was not read yet is lost with the connection.
+      if (request.readableEnded) return
       fail(bad(undefined))
       end()
-    })
-    request.pipe(form)
+    }
+    // Nothing is heard any more of a caller who hung up before this.
+    if (request.destroyed) return onClose()
+    request.on('close', onClose).pipe(form)
   })
   if (failure !== undefined) throw failure.error
 }

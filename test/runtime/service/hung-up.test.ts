@@ -9,7 +9,7 @@ import { type Calls, createCalls } from '../../../template/node-ts/runtime/calls
 import { createFetchHandler } from '../../../template/node-ts/runtime/fetch-handler.ts'
 import { createListenerHandler } from '../../../template/node-ts/runtime/listener-handler.ts'
 import { createMetrics } from '../../../template/node-ts/runtime/metrics.ts'
-import { json } from '../../../template/node-ts/runtime/service/answer.ts'
+import { json, send } from '../../../template/node-ts/runtime/service/answer.ts'
 import { readBytes } from '../../../template/node-ts/runtime/service/body.ts'
 import { routeFor } from '../../../template/node-ts/runtime/service/route.ts'
 import { createService } from '../../../template/node-ts/runtime/service/service.ts'
@@ -56,6 +56,24 @@ async function serving(start: (calls: Calls) => (call: Call) => void) {
   await once(server, 'listening')
   return { port: (server.address() as AddressInfo).port, [Symbol.dispose]: () => void server.close() }
 }
+
+test('a stream for a caller who hung up before it begins is let go, and is no failure', async () => {
+  let returned = 0
+  let outcome: unknown
+  const body = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => undefined), async return() { returned++; return { done: true as const, value: undefined } } }) }
+  const server = createServer(async (request, response) => {
+    await closed(request)
+    outcome = await send(response, { status: 200, body }).then(() => 'sent', String)
+  }).listen(0, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+    hangUp((server.address() as AddressInfo).port, 'GET / HTTP/1.1\r\nhost: a\r\n\r\n')
+    await eventually('it is over', () => outcome !== undefined && returned === 1, 5000)
+    assert.equal(outcome, 'sent')
+  } finally {
+    server.close()
+  }
+})
 
 test('a signal that is asked for after the caller hung up has fired', async () => {
   const signals: AbortSignal[] = []

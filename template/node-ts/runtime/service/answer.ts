@@ -39,8 +39,11 @@ export async function send(response: ServerResponse, { status, headers = {}, bod
     response.end(body)
     return
   }
+  const stream = Readable.from(body)
+  // The caller hung up before there was anything to send.
+  if (response.closed) return void stream.destroy()
   writeHead(response, status, all)
-  await pipeline(Readable.from(body), response)
+  await pipeline(stream, response)
 }
 
 function writeHead(response: ServerResponse, status: number, headers: AnswerHeaders): void {
