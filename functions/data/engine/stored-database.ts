@@ -290,10 +290,21 @@ async function* parts(file: PagedFile): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function* untilEnd(content: AsyncIterable<Uint8Array>, end: () => void): AsyncGenerator<Uint8Array> {
-  try {
-    yield* content
-  } finally {
-    end()
+/** Ends also for a reader who leaves before the first bytes: a generator that never ran has no `finally`. */
+function untilEnd(content: AsyncGenerator<Uint8Array>, end: () => void): AsyncIterable<Uint8Array> {
+  const next = async (): Promise<IteratorResult<Uint8Array, void>> => {
+    try {
+      const step = await content.next()
+      if (step.done) end()
+      return step
+    } catch (error) {
+      end()
+      throw error
+    }
   }
+  const leave = async (): Promise<IteratorResult<Uint8Array, void>> => {
+    await content.return(undefined).finally(end)
+    return { done: true, value: undefined }
+  }
+  return { [Symbol.asyncIterator]: () => ({ next, return: leave }) }
 }

@@ -194,6 +194,15 @@ test('a backup is the state of one moment, and can be put back', async () => {
   await world.engine().execute('copy', insert('more'))
 })
 
+test('backups whose readers leave before the first bytes take no place from others', async () => {
+  await using world = await engineWorld()
+  await withTable(world.engine(), 'db')
+  for (let i = 0; i < 20; i++) {
+    const { content } = await world.engine().backup('db')
+    await content[Symbol.asyncIterator]().return?.()
+  }
+})
+
 test('each earlier state can be restored, by its number and by its time, and so can what was there before that', async () => {
   let now = 1000
   await using world = await engineWorld({ ...inMemory(), limits: { snapshotEveryBytes: 20_000 }, nowMs: () => now })
