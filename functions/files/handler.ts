@@ -21,7 +21,7 @@ import { createFolderStore } from './storage/folder-store.ts'
 import { createHashLocks } from './storage/hash-locks.ts'
 import { nodeDisk } from './storage/node-disk.ts'
 import { createAppend } from './tus/append.ts'
-import { createTurns } from './tus/turns.ts'
+import { createSupersede } from './tus/supersede.ts'
 import { createUploads } from './tus/upload-rows.ts'
 import { createUpkeep } from './upkeep.ts'
 
@@ -58,7 +58,7 @@ async function start(): Promise<{ readonly default: ListenerHandler }> {
   const links = createLinks(secret('files-key'))
   const uploads = createUploads({ db, quotas, defaultQuotaBytes: settings.quotaBytes, lifeMs: settings.uploadMs, nowMs })
   const append = createAppend({ store, uploads, quotas, takeIn, writeFile, locks })
-  const tus = { uploads, append, turns: createTurns(), takeIn, maxFileBytes: settings.maxFileBytes }
+  const tus = { uploads, append, supersede: createSupersede(), takeIn, maxFileBytes: settings.maxFileBytes }
   const upkeep = createUpkeep({ db, store, locks, isLive: takeIn.isLive, trashMs: settings.trashMs, orphanMs: settings.orphanMs, log, nowMs })
   const scrub = createScrub({ db, store, everyMs: settings.scrubEveryMs, bytesPerSecond: settings.scrubBytesPerSecond, log, nowMs })
   let freeBytes = 0

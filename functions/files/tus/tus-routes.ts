@@ -10,14 +10,14 @@ import { idInPath, ownerQuery } from '../http/shapes.ts'
 import type { TakeIn } from '../content/take-in.ts'
 import type { Append } from './append.ts'
 import { CHECKSUM_ALGORITHMS, checksumIn, type Concat, concatIn, describedBy } from './headers.ts'
-import type { Turns } from './turns.ts'
+import type { Supersede } from './supersede.ts'
 import { appendHeaders, BYTES, createHeaders, overrideHeaders, readHeaders, UploadState } from './tus-shapes.ts'
 import type { Upload, Uploads } from './upload-rows.ts'
 
 export type TusDeps = {
   readonly uploads: Uploads
   readonly append: Append
-  readonly turns: Turns
+  readonly supersede: Supersede
   readonly takeIn: TakeIn
   readonly maxFileBytes: number
 }
@@ -26,7 +26,7 @@ const VERSION = '1.0.0'
 const EXTENSIONS = 'creation,creation-with-upload,creation-defer-length,termination,checksum,expiration,concatenation'
 const common = { 'tus-resumable': VERSION }
 
-export function tusRoutes({ uploads, append, turns, takeIn, maxFileBytes }: TusDeps): readonly Route<Caller>[] {
+export function tusRoutes({ uploads, append, supersede, takeIn, maxFileBytes }: TusDeps): readonly Route<Caller>[] {
   const route = routeFor<Caller>()
   const refuse = (problem: Problem): Answer => {
     const answer = problemAnswer(problem)
@@ -49,7 +49,7 @@ export function tusRoutes({ uploads, append, turns, takeIn, maxFileBytes }: TusD
   }
 
   const patch = (owner: string, id: string, headers: { readonly 'upload-offset': number; readonly 'upload-length'?: number | undefined; readonly 'upload-checksum'?: string | undefined }, request: IncomingMessage) =>
-    turns(id, async (signal): Promise<Answer> => {
+    supersede(owner, id, async (signal): Promise<Answer> => {
       const checksum = checksumIn(headers['upload-checksum'])
       let upload = await current(owner, id)
       if (upload.kind === 'final') throw forbidden('an upload that joins others takes no bytes of its own')
@@ -69,7 +69,7 @@ export function tusRoutes({ uploads, append, turns, takeIn, maxFileBytes }: TusD
       return nothing({ ...common, 'upload-offset': now.received, ...expiry(now) })
     })
 
-  const join = (upload: Upload): Promise<void> => turns(upload.id, async () => {
+  const join = (upload: Upload): Promise<void> => supersede(upload.owner, upload.id, async () => {
     const now = await uploads.get(upload.owner, upload.id)
     if (now.file_id !== null) return
     await append.join(now, await partsOf(now.owner, now.parts))
@@ -136,7 +136,7 @@ export function tusRoutes({ uploads, append, turns, takeIn, maxFileBytes }: TusD
       async handle({ path: { id }, query, headers, caller, request }) {
         const owner = ownerOf(caller, query.owner)
         if (request.method === 'HEAD') checkVersion(headers['tus-resumable'])
-        const upload = request.method === 'HEAD' ? await turns(id, () => current(owner, id)) : await uploads.get(owner, id)
+        const upload = request.method === 'HEAD' ? await supersede(owner, id, () => current(owner, id)) : await uploads.get(owner, id)
         const state = {
           id, received: upload.received, expires_at: new Date(upload.expires_at).toISOString(), is_finished: upload.file_id !== null,
           ...(upload.length !== null && { length: upload.length }), ...(upload.file_id !== null && { file_id: upload.file_id }), ...(upload.path !== '' && { path: upload.path }),
@@ -165,7 +165,7 @@ export function tusRoutes({ uploads, append, turns, takeIn, maxFileBytes }: TusD
       async handle({ path: { id }, query, headers, caller }) {
         checkVersion(headers['tus-resumable'])
         const owner = ownerOf(caller, query.owner)
-        await turns(id, async () => append.remove(await uploads.get(owner, id)))
+        await supersede(owner, id, async () => append.remove(await uploads.get(owner, id)))
         return nothing(common)
       },
     }),

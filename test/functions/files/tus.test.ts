@@ -1,6 +1,8 @@
 import * as assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { cases, test } from '../../kit.ts'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { cases, eventually, test } from '../../kit.ts'
 import { type CallOptions, sha256, stageForFile } from './stage.ts'
 
 const stage = stageForFile({ quota: '8Mi', max_file_size: '6Mi' })
@@ -187,6 +189,29 @@ test('who asks for an offset that cannot be told just now is asked to come again
   await on.kill()
   await on.start()
   assert.equal((await send('HEAD', at, {})).headers.get('upload-offset'), '3')
+})
+
+cases('nobody breaks off an upload of somebody else, with', [
+  { name: 'DELETE', method: 'DELETE', headers: {} }, { name: 'HEAD', method: 'HEAD', headers: {} }, { name: 'PATCH', method: 'PATCH', headers: { ...BYTES, 'upload-offset': '0' } },
+], async ({ method, headers }) => {
+  const on = await stage.on()
+  const at = await create({ ...named(`kept-from-${method}.txt`), 'upload-length': '6' })
+  const { promise: isThere, resolve: goOn } = Promise.withResolvers<void>()
+  const bytes = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      controller.enqueue(Buffer.from('abc'))
+      await isThere
+      controller.enqueue(Buffer.from('def'))
+      controller.close()
+    },
+  })
+  const init = { method: 'PATCH', headers: tus({ ...BYTES, 'upload-offset': '0', authorization: `Bearer ${await on.tokenOf('ada')}` }), body: bytes, duplex: 'half' as const }
+  const sending = fetch(on.url() + at, init).then(({ status }) => status, () => 'broken off')
+  const id = at.slice(at.lastIndexOf('/') + 1)
+  await eventually('its bytes are being taken', () => existsSync(join(on.folder, 'volume/files/parts', id)))
+  assert.equal((await send(method, at, headers, { token: await on.tokenOf('eve'), ...(method === 'PATCH' && { bytes: '' }) })).status, 404)
+  goOn()
+  assert.equal(await sending, 204)
 })
 
 stage.end()
