@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Answer, AnswerHeaders } from '@bramble/runtime/service/answer'
-import { etagOf, matchesNone } from '@bramble/runtime/service/etag'
+import { checkIfMatch, etagOf, matchesNone } from '@bramble/runtime/service/etag'
 import { Problem } from '@bramble/runtime/service/problem'
 import { type ByteRange, rangesOf } from '../content/ranges.ts'
 import { dispositionOf } from '../content/disposition.ts'
@@ -33,9 +33,7 @@ export async function contentAnswer(store: Store, request: IncomingMessage, show
     'cache-control': shown.isImmutable === true ? IMMUTABLE : REVALIDATED,
     'accept-ranges': 'bytes',
   }
-  if (ifMatch !== undefined && ifMatch.trim() !== '*' && !ifMatch.includes(etag)) {
-    throw new Problem(412, 'precondition_failed', `If-Match wants ${ifMatch}, but it has ${etag}`, { headers: { etag } })
-  }
+  checkIfMatch(ifMatch, etag)
   const isKnown = ifNoneMatch !== undefined ? !matchesNone(ifNoneMatch, etag) : isUnmodified(ifModifiedSince, shown.modifiedMs)
   if (isKnown) return { status: 304, headers }
 

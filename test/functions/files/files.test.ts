@@ -110,6 +110,11 @@ test('conditions are kept: what was not there, what was read, what is known', as
   assert.equal((await on.call('PUT', '/v1/files/once.txt', { bytes: 'three', headers: { 'if-match': etag } })).status, 200)
   assert.equal((await on.call('PUT', '/v1/files/once.txt', { bytes: 'four', headers: { 'if-match': etag } })).status, 412)
   assert.equal((await on.call('PUT', '/v1/files/nowhere.txt', { bytes: 'x', headers: { 'if-match': '*' } })).status, 412)
+  const now = (await on.call('GET', '/v1/files/once.txt')).headers.get('etag') ?? ''
+  // A weak tag never matches (RFC 9110, section 13.1.1).
+  for (const [ifMatch, status] of [[`"x", ${now}`, 200], ['*', 200], [`W/${now}`, 412], [etag, 412]] as const) {
+    assert.equal((await on.call('GET', '/v1/files/once.txt', { headers: { 'if-match': ifMatch } })).status, status, ifMatch)
+  }
   const modified = (await on.call('GET', '/v1/files/once.txt')).headers.get('last-modified') ?? ''
   assert.equal((await on.call('GET', '/v1/files/once.txt', { headers: { 'if-modified-since': modified } })).status, 304)
 })
