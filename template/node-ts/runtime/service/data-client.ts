@@ -109,7 +109,7 @@ async function readReply(response: IncomingMessage): Promise<Reply> {
 
 /** As the data service writes them; what is not, has not come from it. */
 function resultsIn(body: string): readonly Result[] {
-  const results = fieldsOf(JSON.parse(body))['results']
+  const results = jsonIn(body)['results']
   if (!Array.isArray(results)) throw unavailable('what answers as the data service is not one: its answer has no "results"')
   return results.map((result: unknown) => {
     const { columns, rows, changes } = fieldsOf(result)
@@ -131,13 +131,18 @@ function valueOf(column: string, value: unknown): SqlValue {
 }
 
 function problemIn(body: string): { readonly code: string; readonly detail: string } {
-  try {
-    const { code, detail } = fieldsOf(JSON.parse(body))
-    if (typeof code === 'string' && typeof detail === 'string') return { code, detail }
-  } catch {
-    // Below.
-  }
+  const { code, detail } = jsonIn(body)
+  if (typeof code === 'string' && typeof detail === 'string') return { code, detail }
   return { code: 'no problem document', detail: body.slice(0, 200) }
+}
+
+/** Of an object in JSON; none of anything else. */
+function jsonIn(body: string): Readonly<Record<string, unknown>> {
+  try {
+    return fieldsOf(JSON.parse(body))
+  } catch {
+    return {}
+  }
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
