@@ -1,7 +1,6 @@
 /** The files service: settings and secrets in, parts together. */
 import { type ListenerHandler, log, secret } from '@bramble/runtime'
 import { createDataClient } from '@bramble/runtime/service/data-client'
-import type { Database } from '@bramble/runtime/service/database'
 import { addMetrics } from '@bramble/runtime/service/metrics'
 import { serviceToken } from '@bramble/runtime/service/token'
 import { createFiles } from './catalog/files.ts'
@@ -34,7 +33,7 @@ async function start(): Promise<{ readonly default: ListenerHandler }> {
   const nowMs = Date.now
   const store = createFolderStore({ disk: nodeDisk, folder: settings.folder, trustsFolder: settings.trustsFolder })
   await store.start()
-  const db = prepared(createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations }))
+  const db = createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations })
   const quotas = createQuotas({ db, defaultQuotaBytes: settings.quotaBytes })
   const hooks = createHooks({ db, gatewayUrl: settings.gatewayUrl, token, functionName: settings.thumbnailFunction, log, nowMs })
   const catalog = createWriteFile({ db, quotas, defaultQuotaBytes: settings.quotaBytes, maxVersions: settings.maxVersions, maxFiles: settings.maxFiles, hookOf: hooks.bodyOf, nowMs })
@@ -76,13 +75,4 @@ async function start(): Promise<{ readonly default: ListenerHandler }> {
   lookAgain()
   const deps = { db, store, files, quotas, writeFile, locks, takeIn, links, settings, nowMs }
   return { default: createFilesService(deps, tus, { scrub, upkeep }, { serviceToken: token, personOf }) }
-}
-
-/** Whoever asks for data finds the schema there. */
-function prepared(data: Database): Database {
-  return {
-    prepare: data.prepare,
-    query: async (sql, parameters) => { await data.prepare(); return data.query(sql, parameters) },
-    execute: async (statements) => { await data.prepare(); return data.execute(statements) },
-  }
 }

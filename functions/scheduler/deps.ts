@@ -13,6 +13,4 @@ export type Deps = {
   readonly settings: Settings
   /** Whether completions can be signed. */
   readonly hasWebhookKey: boolean
-  /** Resolves when the database is there and up to date. */
-  readonly ready: () => Promise<void>
 }

@@ -46,16 +46,10 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 
-export default createSchedulerService({ db, room, allowList, worker, settings, hasWebhookKey: key !== undefined, ready: db.prepare }, token) satisfies ListenerHandler
+export default createSchedulerService({ db, room, allowList, worker, settings, hasWebhookKey: key !== undefined }, token) satisfies ListenerHandler
 
-/** Whoever asks for data finds the schema there. */
 function connect(): Database {
-  const data = createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations })
-  return {
-    prepare: data.prepare,
-    query: async (sql, parameters) => { await data.prepare(); return data.query(sql, parameters) },
-    execute: async (statements) => { await data.prepare(); return data.execute(statements) },
-  }
+  return createDataClient({ url: settings.dataUrl, database: settings.database, token, migrations })
 }
 
 /** Without it nobody can be told of completions. */

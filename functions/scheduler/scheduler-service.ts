@@ -16,6 +16,6 @@ export function createSchedulerService(deps: Deps, serviceToken: string): Listen
     schemes: { token: { type: 'http', scheme: 'bearer', description: 'The service token' } },
     authorize: createAuthorize(serviceToken),
     routes: [...jobRoutes(deps), ...runRoutes(deps), ...queueRoutes(deps)],
-    health: () => deps.ready(),
+    health: () => deps.db.prepare(),
   })
 }

@@ -31,7 +31,6 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
   const changing = (at: string, id: string, summary: string, change: (deps: Deps, id: string, ifMatch: string | undefined) => Promise<unknown>, description?: string) => route({
     ...common, method: 'post', at: `/v1/jobs/:id/${at}`, id, summary, ...(description !== undefined && { description }), path: inPath, headers: ifMatch, answers: answersJob,
     async handle({ path, headers }) {
-      await deps.ready()
       await change(deps, path.id, headers['if-match'])
       return answer(await needJob(db, path.id))
     },
@@ -46,7 +45,6 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
         201: { description: 'The job', schema: Job, headers: { ...etagHeader, Location: 'Where it is' } },
       },
       async handle({ headers, body }) {
-        await deps.ready()
         return once({
           key: headers['idempotency-key'], scope: 'jobs', request: body, store: { find: (key) => findAnswer(db, 'jobs', key) },
           async run(call) {
@@ -63,7 +61,6 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
       query: paging.extend({ queue: QueueName.optional(), state: z.enum(jobStates).optional(), name: z.string().max(100).optional() }),
       answers: { 200: { description: 'A page of them', schema: page(Job) } },
       async handle({ query: { limit, cursor, ...filter } }) {
-        await deps.ready()
         const { after } = cursor === undefined ? { after: '' } : await jobCursors.read(cursor)
         const { queue, state, name } = filter
         const found = await pageByBytes(db, {
@@ -78,7 +75,6 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
     route({
       ...common, method: 'get', at: '/v1/jobs/:id', id: 'getJob', summary: 'One job', path: inPath, answers: answersJob,
       async handle({ path }) {
-        await deps.ready()
         return answer(await needJob(db, path.id))
       },
     }),
@@ -87,7 +83,6 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
       description: 'For runs that begin from now on. `depends_on` can be changed until the job begins; a cycle is a 409 `dependency_cycle`.',
       path: inPath, headers: ifMatch, body: JobChange, answers: answersJob,
       async handle({ path, headers, body }) {
-        await deps.ready()
         const job = await needJob(db, path.id)
         checkIfMatch(headers['if-match'], etagOf(job.version))
         await changeJob(deps, job, body)
@@ -98,7 +93,6 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
       ...common, method: 'delete', at: '/v1/jobs/:id', id: 'removeJob', summary: 'Removes a job with its history', path: inPath, headers: ifMatch,
       answers: { 204: { description: 'Done' } },
       async handle({ path, headers }) {
-        await deps.ready()
         await removeJob(deps, path.id, headers['if-match'])
         return nothing()
       },
@@ -111,7 +105,6 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
       description: 'A run that waits for its time, or for other jobs, begins; else there is one more. Of a job that runs already it is the next.',
       path: inPath, headers: idempotencyKey, answers: { 202: { description: 'The run', schema: Run } },
       async handle({ path, headers }) {
-        await deps.ready()
         const scope = `run ${path.id}`
         return once({
           key: headers['idempotency-key'], scope, request: path, store: { find: (key) => findAnswer(db, scope, key) },
@@ -126,7 +119,6 @@ export function jobRoutes(deps: Deps): readonly Route<undefined>[] {
       ...common, method: 'get', at: '/v1/jobs/:id/runs', id: 'listRuns', summary: 'Runs of a job, the latest first', path: inPath, query: paging,
       answers: { 200: { description: 'A page of them', schema: page(Run) } },
       async handle({ path, query: { limit, cursor } }) {
-        await deps.ready()
         await needJob(db, path.id)
         const before = cursor === undefined ? undefined : await runCursors.read(cursor)
         const found = await runsOf(db, path.id, { before, limit })

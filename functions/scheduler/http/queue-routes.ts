@@ -17,14 +17,12 @@ export function queueRoutes(deps: Deps): readonly Route<undefined>[] {
     route({
       ...common, method: 'get', at: '/v1/queues', id: 'listQueues', summary: 'All queues', answers: { 200: { description: 'All of them', schema: z.object({ items: z.array(Queue) }) } },
       async handle() {
-        await deps.ready()
         return json({ items: (await listQueues(db)).map(showQueue) })
       },
     }),
     route({
       ...common, method: 'get', at: '/v1/queues/:name', id: 'getQueue', summary: 'One queue', path: queueInPath, answers: answersQueue,
       async handle({ path }) {
-        await deps.ready()
         const queue = await needQueue(db, path.name)
         return json(showQueue(queue), 200, { etag: etagOf(queue.version) })
       },
@@ -33,7 +31,6 @@ export function queueRoutes(deps: Deps): readonly Route<undefined>[] {
       ...common, method: 'put', at: '/v1/queues/:name', id: 'putQueue', summary: 'Makes a queue, or changes what is named of it',
       path: queueInPath, headers: ifMatch, body: QueueChange, answers: answersQueue,
       async handle({ path, headers, body }) {
-        await deps.ready()
         const queue = await putQueue(db, path.name, body, deps.settings.queueConcurrency, headers['if-match'])
         deps.worker.wake()
         return json(showQueue(queue), 200, { etag: etagOf(queue.version) })
@@ -43,7 +40,6 @@ export function queueRoutes(deps: Deps): readonly Route<undefined>[] {
       ...common, method: 'delete', at: '/v1/queues/:name', id: 'removeQueue', summary: 'Removes a queue without jobs', path: queueInPath, headers: ifMatch,
       answers: { 204: { description: 'Done' } },
       async handle({ path, headers }) {
-        await deps.ready()
         await removeQueue(db, path.name, headers['if-match'])
         return nothing()
       },

@@ -21,7 +21,6 @@ export function runRoutes(deps: Deps): readonly Route<undefined>[] {
     route({
       ...runs, method: 'get', at: '/v1/runs/:id', id: 'getRun', summary: 'One run, with its log and result', path: runInPath, answers: answersRun,
       async handle({ path }) {
-        await deps.ready()
         return json(showRun(await needRun(db, path.id)))
       },
     }),
@@ -29,7 +28,6 @@ export function runRoutes(deps: Deps): readonly Route<undefined>[] {
       ...runs, method: 'post', at: '/v1/runs/:id/cancel', id: 'cancelRun', summary: 'Ends one run', path: runInPath, answers: answersRun,
       description: 'A call that is under way is ended by its replica, at the latest when it renews its lease.',
       async handle({ path }) {
-        await deps.ready()
         await cancelRun(deps, await needRun(db, path.id))
         return json(showRun(await needRun(db, path.id)))
       },
@@ -38,7 +36,6 @@ export function runRoutes(deps: Deps): readonly Route<undefined>[] {
       ...dead, method: 'get', at: '/v1/dead-letters', id: 'listDeadLetters', summary: 'Runs that failed for good, the latest first',
       query: paging.extend({ queue: QueueName.optional(), job: Id.optional() }), answers: { 200: { description: 'A page of them', schema: page(Run) } },
       async handle({ query: { limit, cursor, queue, job } }) {
-        await deps.ready()
         const before = cursor === undefined ? undefined : await cursors.read(cursor)
         const found = await deadRuns(db, { queue, job }, { before, limit })
         const { items, ...more } = pageOf(found.runs, found.limit, cursors, ({ ended_at: at, id }) => ({ at: at ?? 0, id }))
@@ -50,14 +47,12 @@ export function runRoutes(deps: Deps): readonly Route<undefined>[] {
       body: z.strictObject({ queue: QueueName.optional(), job: Id.optional() }),
       answers: { 200: { description: 'How many', schema: z.object({ redriven: z.int() }) } },
       async handle({ body }) {
-        await deps.ready()
         return json({ redriven: await redrive(deps, body) })
       },
     }),
     route({
       ...dead, method: 'post', at: '/v1/dead-letters/:id/redrive', id: 'redriveOne', summary: 'Puts one dead letter back into its queue', path: runInPath, answers: answersRun,
       async handle({ path }) {
-        await deps.ready()
         const { state } = await needRun(db, path.id)
         if (await redrive(deps, { id: path.id }) === 0) {
           throw new Problem(409, 'conflict', state === 'dead' ? `the job of run ${path.id} was cancelled, or another one has its unique_key` : `the run ${path.id} is ${state}: it is no dead letter`)
@@ -68,7 +63,6 @@ export function runRoutes(deps: Deps): readonly Route<undefined>[] {
     route({
       ...dead, method: 'delete', at: '/v1/dead-letters/:id', id: 'discardDeadLetter', summary: 'Throws a dead letter away', path: runInPath, answers: { 204: { description: 'Done' } },
       async handle({ path }) {
-        await deps.ready()
         await discard(deps, path.id)
         return nothing()
       },

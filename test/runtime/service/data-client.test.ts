@@ -6,6 +6,8 @@ import { test } from '../../kit.ts'
 import { createDataClient } from '../../../template/node-ts/runtime/service/data-client.ts'
 import { Problem } from '../../../template/node-ts/runtime/service/problem.ts'
 
+const RESULT = JSON.stringify({ results: [{ columns: ['n'], rows: [[1]], changes: 0 }] })
+
 /** What answers as the data service, and a client of it. */
 async function startData(answer: (call: string, nth: number) => readonly [number, string]) {
   const calls: string[] = []
@@ -25,4 +27,19 @@ test('an answer that is no JSON is that of a data service that is not there', as
     await data.client.prepare()
     await assert.rejects(data.client.query('SELECT 1'), (error) => error instanceof Problem && error.status === 503 && error.code === 'data_unavailable', body)
   }
+})
+
+test('whoever asks for data finds the schema there: it is made once, and again when the database was removed', async () => {
+  let isRemoved = false
+  using data = await startData((call) => call.startsWith('PUT') ? [200, '{}'] : isRemoved ? [404, '{}'] : [200, RESULT])
+  const prepared = ['PUT /v1/db/db', 'PUT /v1/db/db/migrations']
+  assert.deepEqual(await Promise.all([data.client.query('SELECT 1'), data.client.query('SELECT 1')]), [[{ n: 1 }], [{ n: 1 }]])
+  await data.client.execute([{ sql: 'SELECT 1' }])
+  assert.deepEqual(data.calls, [...prepared, 'POST /v1/db/db/query', 'POST /v1/db/db/query', 'POST /v1/db/db/execute'])
+  isRemoved = true
+  await assert.rejects(data.client.query('SELECT 1'))
+  isRemoved = false
+  data.calls.length = 0
+  await data.client.execute([{ sql: 'SELECT 1' }])
+  assert.deepEqual(data.calls, [...prepared, 'POST /v1/db/db/execute'])
 })

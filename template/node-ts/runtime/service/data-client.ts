@@ -63,23 +63,26 @@ export function createDataClient({ url, database, token, migrations }: DataClien
     return resultsIn(reply.body)
   }
 
-  const prepare = async (): Promise<void> => {
+  const createSchema = async (): Promise<void> => {
     need(await call('PUT', base), `create the database ${database}`)
     need(await call('PUT', `${base}/migrations`, { migrations }), `bring the database ${database} up to date`)
   }
+  const prepare = (): Promise<void> => preparing ??= createSchema().catch((error: unknown) => {
+    preparing = undefined
+    throw error
+  })
 
   return {
-    prepare: () => preparing ??= prepare().catch((error: unknown) => {
-      preparing = undefined
-      throw error
-    }),
+    prepare,
 
     async query(sql, parameters = {}) {
+      await prepare()
       const [result] = await results(await call('POST', `${base}/query`, { sql, parameters }))
       return result?.rows ?? []
     },
 
     async execute(statements) {
+      await prepare()
       const reply = await call('POST', `${base}/execute`, { statements: statements.map(toJson) })
       if (reply.status === 409 && problemIn(reply.body).code === 'expectation') return undefined
       return results(reply)

@@ -15,7 +15,7 @@ export type Statement = {
 export type Result = { readonly rows: readonly Row[]; readonly changes: number }
 
 export type Database = {
-  /** Creates the database where it is missing and brings its schema up to date. May be called again. */
+  /** Creates the database where it is missing and brings its schema up to date; the other two do so first. May be called again. */
   prepare(): Promise<void>
   query(sql: string, parameters?: Statement['parameters']): Promise<readonly Row[]>
   /**
