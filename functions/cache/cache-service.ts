@@ -1,7 +1,7 @@
 /** The cache service over a store: its routes, who may call them, and its description. */
 import type { ListenerHandler } from '@bramble/runtime'
 import { createService } from '@bramble/runtime/service/service'
-import { createAuthorize } from './access.ts'
+import { serviceOnly } from '@bramble/runtime/service/token'
 import { entryRoutes } from './entry-routes.ts'
 import { groupRoutes } from './group-routes.ts'
 import type { Leases } from './leases.ts'
@@ -26,7 +26,7 @@ const VERSION = '0.1.0'
 
 export function createCacheService({ store, leases, settings, serviceToken, replica, nowMs }: CacheServiceDeps): ListenerHandler {
   const deps = { store, leases, settings, nowMs }
-  const authorize = createAuthorize(serviceToken)
+  const authorize = serviceOnly(serviceToken)
   const noteReplicas = createMovedKeys({ store, leases })
   return createService<undefined>({
     title: 'Bramble cache', version: VERSION,

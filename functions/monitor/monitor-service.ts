@@ -2,7 +2,7 @@
 import type { ListenerHandler } from '@bramble/runtime'
 import type { Route } from '@bramble/runtime/service/route'
 import { createService } from '@bramble/runtime/service/service'
-import { createAuthorize } from './access.ts'
+import { serviceOnly } from '@bramble/runtime/service/token'
 
 export type MonitorServiceDeps = { readonly routes: readonly Route<undefined>[]; readonly serviceToken: string }
 
@@ -13,7 +13,7 @@ export function createMonitorService({ routes, serviceToken }: MonitorServiceDep
     title: 'Bramble monitor', version: VERSION,
     description: 'Logs and metrics of all functions, boards and the gateway in one place: searched, followed by call id, and watched by rules.',
     schemes: { token: { type: 'http', scheme: 'bearer', description: 'The service token' } },
-    authorize: createAuthorize(serviceToken),
+    authorize: serviceOnly(serviceToken),
     routes,
   })
 }

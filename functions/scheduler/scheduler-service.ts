@@ -1,7 +1,7 @@
 /** The scheduler service over its parts: routes, who may call them, and the description. */
 import type { ListenerHandler } from '@bramble/runtime'
 import { createService } from '@bramble/runtime/service/service'
-import { createAuthorize } from './access.ts'
+import { serviceOnly } from '@bramble/runtime/service/token'
 import type { Deps } from './deps.ts'
 import { jobRoutes } from './http/job-routes.ts'
 import { queueRoutes } from './http/queue-routes.ts'
@@ -14,7 +14,7 @@ export function createSchedulerService(deps: Deps, serviceToken: string): Listen
     title: 'Bramble scheduler', version: VERSION,
     description: 'Jobs: now, at a time, after a delay, or by cron; called over HTTP, tried again, remembered.',
     schemes: { token: { type: 'http', scheme: 'bearer', description: 'The service token' } },
-    authorize: createAuthorize(serviceToken),
+    authorize: serviceOnly(serviceToken),
     routes: [...jobRoutes(deps), ...runRoutes(deps), ...queueRoutes(deps)],
     health: () => deps.db.prepare(),
   })

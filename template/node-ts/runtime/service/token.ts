@@ -1,7 +1,9 @@
-/** Bearer tokens: taken out of a request, and compared without telling by time how much of one was right. */
+/** Bearer tokens: taken out of a request, and compared without telling by time how much of one was right; and the one of services. */
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { secret } from '../secret.ts'
+import { unauthorized } from './problem.ts'
+import type { RouteSpec } from './route.ts'
 
 /** The token of `Authorization: Bearer TOKEN` (RFC 6750), `undefined` when there is none. */
 export function bearerToken(request: IncomingMessage): string | undefined {
@@ -10,7 +12,11 @@ export function bearerToken(request: IncomingMessage): string | undefined {
 
 /** In a time that depends on neither text: hashes of the same length are compared. */
 export function isSameText(one: string, other: string): boolean {
-  return timingSafeEqual(hash('sha256', one, 'buffer'), hash('sha256', other, 'buffer'))
+  return timingSafeEqual(digest(one), digest(other))
+}
+
+function digest(text: string): Buffer {
+  return hash('sha256', text, 'buffer')
 }
 
 /** Shorter ones can be guessed. */
@@ -26,4 +32,15 @@ export function serviceToken(): string {
     throw new Error(`secret service-token must be at least ${MIN_TOKEN_LENGTH} letters, digits and -._~+/; make one with "openssl rand -hex 32"`)
   }
   return token
+}
+
+/** `authorize` of a service that other services call, and nobody else. */
+export function serviceOnly(token: string): (request: IncomingMessage, route: RouteSpec) => undefined {
+  const wanted = digest(token)
+  return (request, { access }) => {
+    if (access === 'public') return
+    const shown = bearerToken(request)
+    if (shown === undefined) throw unauthorized('show the service token: "Authorization: Bearer TOKEN"')
+    if (!timingSafeEqual(digest(shown), wanted)) throw unauthorized('this is not the service token')
+  }
 }
