@@ -1,4 +1,5 @@
 /** Every setting of the monitor, from the environment; all bad ones are told at once. The README's table is compared with it. */
+import { createSettingsReader, type Env, throwProblems } from '@bramble/runtime/service/settings'
 
 export type Settings = {
   /** Of the platform's API. */
@@ -33,8 +34,6 @@ export type Settings = {
   readonly mailFrom: string
 }
 
-type Env = Readonly<Record<string, string | undefined>>
-
 export const DEFAULTS = {
   gateway_url: 'http://gateway.openfaas:8080', metrics_url: 'none', log_retention: '14d', max_log_size: '512Mi', metric_retention: '30d',
   max_metric_size: '256Mi', memory_size: '8Mi', sync_every: '10s', lines_per_second: '500', burst_lines: '5000', scrape_every: '15s',
@@ -45,23 +44,13 @@ export const DEFAULTS = {
 
 type Name = keyof typeof DEFAULTS
 
-const sizeUnits: Readonly<Record<string, number>> = { '': 1, ki: 1024, mi: 1024 ** 2, gi: 1024 ** 3 }
-const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const MAX_COUNT = 1_000_000
 const SECURITIES = ['tls', 'starttls', 'none'] as const
 
 /** Throws one error with a sentence for each bad setting. */
 export function readSettings(env: Env): Settings {
-  const problems: string[] = []
-  const read = <T>(name: Name, parse: (text: string) => T | undefined, want: string, instead: T): T => {
-    const text = env[name]?.trim() || DEFAULTS[name]
-    const value = parse(text)
-    if (value === undefined) problems.push(`${name}=${JSON.stringify(text)} is not ${want}`)
-    return value ?? instead
-  }
-  const size = (name: Name): number => read(name, sizeOf, 'a size like 500Ki, 64Mi or 1Gi', 0)
-  const time = (name: Name): number => read(name, timeOf, 'a time like 500ms, 10s, 30m, 12h or 7d', 0)
-  const count = (name: Name): number => read(name, countOf, `a whole number from 1 to ${MAX_COUNT}`, 0)
+  const { read, sizeBytes: size, timeMs: time, whole, choice, problems } = createSettingsReader(env, DEFAULTS)
+  const count = (name: Name): number => whole(name, 1, MAX_COUNT)
   const url = (name: Name): string => read(name, urlOf, 'an http or https URL', '')
   const word = (name: Name): string => read(name, (text) => text === 'none' ? '' : text, 'a text', '')
 
@@ -74,11 +63,11 @@ export function readSettings(env: Env): Settings {
     nodeName: word('node_name'), remoteWriteUrl: url('remote_write_url'),
     alertWebhook: url('alert_webhook'), alertMailTo: word('alert_mail_to'), alertGroupMs: time('alert_group_wait'), alertRepeatMs: time('alert_repeat'),
     smtpHost: word('smtp_host'), smtpPort: count('smtp_port'),
-    smtpSecurity: read('smtp_security', (text) => SECURITIES.find((one) => one === text), 'tls, starttls or none', 'starttls'),
+    smtpSecurity: choice('smtp_security', SECURITIES),
     smtpUser: word('smtp_user'), mailFrom: word('mail_from'),
   }
   if (settings.alertMailTo !== '' && settings.smtpHost === '') problems.push('alert_mail_to is set, but smtp_host is not: who is to deliver the mail?')
-  if (problems.length > 0) throw new Error(problems.join('; '))
+  throwProblems(problems)
   return settings
 }
 
@@ -86,21 +75,6 @@ export function readSettings(env: Env): Settings {
 function folderOf(env: Env): string {
   const volume = env['volume_path']?.trim() ?? ''
   return volume === '' ? '' : `${volume}/monitor`
-}
-
-function sizeOf(text: string): number | undefined {
-  const [, digits = '', unit = ''] = /^(\d{1,12})(|ki|mi|gi)$/i.exec(text) ?? []
-  return digits === '' || Number(digits) === 0 ? undefined : Number(digits) * (sizeUnits[unit.toLowerCase()] ?? 1)
-}
-
-function timeOf(text: string): number | undefined {
-  const [, digits = '', unit = ''] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? []
-  return digits === '' || Number(digits) === 0 ? undefined : Number(digits) * (timeUnits[unit] ?? 1)
-}
-
-function countOf(text: string): number | undefined {
-  const value = Number(text)
-  return /^\d+$/.test(text) && value >= 1 && value <= MAX_COUNT ? value : undefined
 }
 
 function urlOf(text: string): string | undefined {

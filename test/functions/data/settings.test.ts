@@ -10,7 +10,7 @@ const readme = readFileSync(join(folder, 'README.md'), 'utf8')
 const source = readFileSync(join(folder, 'settings.ts'), 'utf8')
 
 test('the README lists every setting, and no other', () => {
-  const read = [...source.matchAll(/\b(?:size|duration|count|read)\('([a-z_]+)'|env\['([a-z_]+)'\]/g)].map(([, one, other]) => one ?? other ?? '')
+  const read = [...source.matchAll(/\b(?:size|duration|count|flag|read)\('([a-z_]+)'|env\['([a-z_]+)'\]/g)].map(([, one, other]) => one ?? other ?? '')
   const table = readme.slice(readme.indexOf('## Settings'), readme.indexOf('## Limits'))
   const listed = [...table.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, names = '']) => names.match(/[a-z_]+/g) ?? [])
   // Told by the platform, not set.

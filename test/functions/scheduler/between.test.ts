@@ -30,7 +30,7 @@ async function world(body: Readonly<Record<string, unknown>> = {}) {
       },
     },
     room: createRoom(db, () => undefined), allowList: createAllowList(settings), settings, hasWebhookKey: false,
-    worker: { wake: () => undefined, cancel: () => undefined }, ready: async () => undefined,
+    worker: { wake: () => undefined, cancel: () => undefined },
   }
   const make = (more = {}) => createJob(deps, NewJob.parse({ target: { function: 'any' }, ...body, ...more }), () => [])
   const { job } = await make(body['cron'] === undefined ? { delay_seconds: 86_400 } : {})
