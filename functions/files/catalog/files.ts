@@ -42,7 +42,7 @@ export type Files = {
   purge(owner: string, which: { readonly id: string } | { readonly folder: string }): Promise<void>
 }
 
-export const MAX_FOLDERS = 1000
+const MAX_FOLDERS = 1000
 export const MAX_METADATA = 32
 /** Somebody else changed it between the look and the change; more often than this it is no accident. */
 const MAX_TRIES = 20

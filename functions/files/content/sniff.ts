@@ -5,7 +5,7 @@
 
 /** So much is looked at. */
 export const SNIFF_BYTES = 512
-export const UNKNOWN_TYPE = 'application/octet-stream'
+const UNKNOWN_TYPE = 'application/octet-stream'
 export const TEXT_TYPE = 'text/plain; charset=utf-8'
 
 type Signature = {

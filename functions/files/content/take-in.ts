@@ -120,7 +120,7 @@ export function asInterruption(error: unknown): unknown {
 }
 
 /** The first bytes, for those who want to know what it is. */
-export function createHead() {
+function createHead() {
   let first = Buffer.alloc(0)
   return {
     update(chunk: Uint8Array): void {

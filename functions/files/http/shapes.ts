@@ -5,8 +5,8 @@ import { MAX_PATH_LENGTH } from '../content/path.ts'
 export const MAX_TAGS = 32
 export const MAX_TAG_LENGTH = 128
 export const MAX_METADATA_LENGTH = 1024
-export const MAX_PAGE = 200
-export const DEFAULT_PAGE = 50
+const MAX_PAGE = 200
+const DEFAULT_PAGE = 50
 const MAX_HEADER_LENGTH = 1000
 
 const Path = z.string().min(1).max(MAX_PATH_LENGTH).describe('Folders with slashes between; `%2F` is a slash too')

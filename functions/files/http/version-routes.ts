@@ -16,7 +16,7 @@ import { checkOwner, shownAs, thumbnailOf } from './file-routes.ts'
 import { File, inPath, ownerQuery, versionInPath, VersionNumber, Versions } from './shapes.ts'
 
 /** Ten times what one usually has. */
-export const MAX_THUMBNAIL_BYTES = 512 * 1024
+const MAX_THUMBNAIL_BYTES = 512 * 1024
 const thumbnailTypes = new Set(['image/jpeg', 'image/png', 'image/webp', 'image/avif'])
 
 export function versionRoutes({ db, store, files, locks, writeFile }: Deps): readonly Route<Caller>[] {
