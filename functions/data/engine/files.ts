@@ -3,10 +3,11 @@
  * not synced. What `write`, `truncate`, `create`, `rename`, `makeFolder` and `remove` did may be lost in a power cut until `sync` or `syncFolder`.
  */
 import { constants } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, statfs, unlink, type FileHandle } from 'node:fs/promises'
+import { open, rename, rm, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { DataError, hasCode, reasonOf } from './errors.ts'
+import { nodeFolders } from '@bramble/runtime/service/node-folders'
+import { DataError, reasonOf } from './errors.ts'
 
 export type DataFile = {
   size(): Promise<number>
@@ -45,39 +46,16 @@ export type DataFiles = {
 
 /** Messages are the service's business alone. */
 const FILE_MODE = 0o600
-const FOLDER_MODE = 0o700
 const LOCK_FILE = '.lock'
 const SQLITE_BUSY = 5
-/** Types of `statfs` whose content is gone with the container or the power. */
-const volatileTypes: Readonly<Record<number, string>> = { 0x0102_1994: 'tmpfs', 0x8584_58f6: 'ramfs', 0x794c_7630: 'overlay' }
 
 export const nodeFiles: DataFiles = {
-  async names(folder) {
-    try {
-      return await readdir(folder)
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return []
-      throw error
-    }
-  },
-  async makeFolder(path) { await mkdir(path, { recursive: true, mode: FOLDER_MODE }) },
-  async syncFolder(path) {
-    const handle = await open(path, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  },
+  ...nodeFolders,
   create: async (path) => fileOf(path, await open(path, 'wx+', FILE_MODE)),
   open: async (path) => fileOf(path, await open(path, 'r+')),
   rename: (from, to) => rename(from, to),
   remove: (path) => unlink(path),
   removeTree: (path) => rm(path, { recursive: true, force: true }),
-  async freeBytes(folder) {
-    const { blocks, bavail, bsize } = await statfs(folder)
-    return blocks === 0 ? Infinity : bavail * bsize
-  },
   async lock(folder) {
     // Node has no call for the kernel's lock, but SQLite, which it brings along, takes one for a transaction.
     const database = new DatabaseSync(join(folder, LOCK_FILE), { timeout: 0 })
@@ -89,11 +67,6 @@ export const nodeFiles: DataFiles = {
       if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) return undefined
       throw new DataError('UNAVAILABLE', `${folder} cannot be locked (${reasonOf(error)}): use a disk of this machine`, { cause: error })
     }
-  },
-  async whyNotDurable(folder) {
-    const { type } = await statfs(folder)
-    const kind = volatileTypes[type >>> 0]
-    return kind === undefined ? undefined : `${folder} lies on ${kind}, which does not outlive its container or the power`
   },
 }
 

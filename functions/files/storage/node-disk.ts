@@ -1,45 +1,17 @@
 /** The disk of this machine. */
-import { mkdir, open, readdir, rename, statfs, unlink, type FileHandle } from 'node:fs/promises'
+import { open, rename, unlink, type FileHandle } from 'node:fs/promises'
+import { nodeFolders } from '@bramble/runtime/service/node-folders'
 import type { Disk, DiskFile } from './disk.ts'
-import { hasCode } from './has-code.ts'
 
 /** Contents are the service's business alone. */
 const FILE_MODE = 0o600
-const FOLDER_MODE = 0o700
-/** Types of `statfs` whose content is gone with the container or the power. */
-const volatileTypes: Readonly<Record<number, string>> = { 0x0102_1994: 'tmpfs', 0x8584_58f6: 'ramfs', 0x794c_7630: 'overlay' }
 
 export const nodeDisk: Disk = {
-  async names(folder) {
-    try {
-      return await readdir(folder)
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return []
-      throw error
-    }
-  },
-  async makeFolder(path) { await mkdir(path, { recursive: true, mode: FOLDER_MODE }) },
-  async syncFolder(path) {
-    const handle = await open(path, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  },
+  ...nodeFolders,
   create: async (path) => fileOf(await open(path, 'wx+', FILE_MODE)),
   open: async (path) => fileOf(await open(path, 'r+')),
   rename: (from, to) => rename(from, to),
   remove: (path) => unlink(path),
-  async freeBytes(folder) {
-    const { blocks, bavail, bsize } = await statfs(folder)
-    return blocks === 0 ? Infinity : bavail * bsize
-  },
-  async whyNotDurable(folder) {
-    const { type } = await statfs(folder)
-    const kind = volatileTypes[type >>> 0]
-    return kind === undefined ? undefined : `${folder} lies on ${kind}, which does not outlive its container or the power`
-  },
 }
 
 function fileOf(handle: FileHandle): DiskFile {
