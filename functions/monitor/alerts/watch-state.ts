@@ -1,8 +1,8 @@
 /** What the watch must not forget: alerts, silences, changed rules and messages on their way. One file, replaced as a whole. */
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { nodeFolders } from '@bramble/runtime/service/node-folders'
 import * as z from 'zod'
-import { syncFolder } from '../storage/sync-folder.ts'
 
 const Labels = z.record(z.string(), z.string())
 const AlertShape = z.object({
@@ -66,7 +66,7 @@ export function createStateFile(folder: string): StateFile {
         await file.close()
       }
       await rename(`${path}.new`, path)
-      await syncFolder(folder)
+      await nodeFolders.syncFolder(folder)
       written = text
     },
   }

@@ -5,8 +5,8 @@
  */
 import { type FileHandle, mkdir, open, readdir, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
+import { nodeFolders } from '@bramble/runtime/service/node-folders'
 import { blockFrameOf, type BlockPlace, endOf, FIXED_BYTES, isBodyWhole, isHeadWhole, MAGIC, placeOf } from './block-frame.ts'
-import { syncFolder } from './sync-folder.ts'
 
 export type SegmentBlock<Head> = BlockPlace & { readonly segment: string; readonly head: Head }
 
@@ -143,7 +143,7 @@ export function createSegments<Head>({ folder, segmentBytes, segmentBlocks, pars
       } finally {
         await file.close()
       }
-      if (isNew) await syncFolder(folder)
+      if (isNew) await nodeFolders.syncFolder(folder)
       sizes.set(name, offset + frame.length)
       const place = placeOf(frame, offset)
       if (place === undefined) throw new Error('a block that was just made is one')

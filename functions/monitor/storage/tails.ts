@@ -1,8 +1,8 @@
 /** Tails: numbered files of records. The newest is written to; what a kill has torn is cut off when one is read. */
 import { type FileHandle, open, readdir, readFile, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
+import { nodeFolders } from '@bramble/runtime/service/node-folders'
 import { framesIn } from './frames.ts'
-import { syncFolder } from './sync-folder.ts'
 
 export type Tails = {
   /** The numbers of those that are there, the oldest first. */
@@ -56,7 +56,7 @@ export function createTails(folder: string): Tails {
     async begin(number) {
       const file = await open(pathOf(number), 'a', 0o600)
       try {
-        await syncFolder(folder)
+        await nodeFolders.syncFolder(folder)
       } catch (error) {
         await file.close()
         throw error
