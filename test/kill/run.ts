@@ -1,6 +1,6 @@
 /**
  * `npm run test:kill -- NAME [cluster] [ROUNDS]`: a service killed again and again under load. Nothing that it has acknowledged may be lost.
- * With `cluster` as a pod (needs what the cluster suite needs, and a build).
+ * With `cluster` as a pod (needs what the cluster suite needs).
  */
 import { albumKills, type AlbumKillsReport } from './album-kills.ts'
 import { authKills, type AuthKillsReport, authLineOf } from './auth-kills.ts'
