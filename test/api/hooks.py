@@ -2,7 +2,7 @@
 import schemathesis
 
 
-@schemathesis.serializer("application/vnd.sqlite3", "application/x-ndjson")
+@schemathesis.serializer("application/vnd.sqlite3", "application/x-ndjson", "application/x-protobuf")
 def raw_bytes(ctx, value):
     return value if isinstance(value, bytes) else str(value).encode()
 

@@ -1,6 +1,7 @@
 /** Lines that others send. An answer means: they are in the log's file, and survive a kill of this service. */
+import type { IncomingMessage } from 'node:http'
 import { json, nothing } from '@bramble/runtime/service/answer'
-import { ANY_TYPE, readBytes } from '@bramble/runtime/service/body'
+import { ANY_TYPE, encodingOf, readBytes } from '@bramble/runtime/service/body'
 import { Problem } from '@bramble/runtime/service/problem'
 import { type Route, routeFor } from '@bramble/runtime/service/route'
 import * as z from 'zod'
@@ -8,10 +9,13 @@ import type { LogStore } from '../logs/log-store.ts'
 import { jsonLinesIn } from '../push/json-lines.ts'
 import { lokiJsonLines, lokiProtoLines } from '../push/loki.ts'
 import { otlpLines } from '../push/otlp.ts'
-import { checkLines, PushTooLarge } from '../push/push-size.ts'
+import { otlpProtoLines } from '../push/otlp-proto.ts'
+import { checkLines, PushTooLarge, UNPACKED_FACTOR } from '../push/push-size.ts'
 import { createPushedNames } from '../push/pushed-names.ts'
 import { lineOf, type PushedLine, troubleWithTime } from '../push/pushed-line.ts'
 import { unsnap } from '../push/snappy.ts'
+import { ENCODINGS, unpack } from '../push/unpack.ts'
+import { exportAnswer, isProtobuf, OTLP_TYPES, otlpRefusals, statusAnswer } from './otlp-answer.ts'
 
 export type PushRoutesDeps = { readonly store: LogStore; readonly maxPushBytes: number; readonly retentionMs: number; readonly nowMs: () => number }
 
@@ -21,16 +25,19 @@ const Accepted = z.object({ accepted: z.int() })
 
 export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRoutesDeps): readonly Route<undefined>[] {
   const route = routeFor<undefined>()
-  const same = { method: 'post', tag: 'push', access: 'token', headers: keyHeader } as const
+  const same = { method: 'post', tag: 'push', access: 'token', headers: keyHeader, encodings: ENCODINGS } as const
+  const maxUnpackedBytes = maxPushBytes * UNPACKED_FACTOR
+
+  const linesOf = async (request: IncomingMessage, read: (bytes: Buffer) => readonly PushedLine[]): Promise<readonly PushedLine[]> => {
+    const bytes = await readBytes(request, maxPushBytes)
+    const isPacked = ENCODINGS.some((one) => one === encodingOf(request))
+    return attempt(() => read(isPacked ? unpack(bytes, maxUnpackedBytes) : bytes))
+  }
+  const troubleWith = ({ timeMs }: PushedLine): string | undefined => troubleWithTime(timeMs, nowMs(), retentionMs)
 
   const named = createPushedNames()
-  const keep = async (read: () => readonly PushedLine[], key: string | undefined): Promise<number> => {
-    const lines = attempt(read)
-    for (const [i, { timeMs }] of lines.entries()) {
-      const trouble = troubleWithTime(timeMs, nowMs(), retentionMs)
-      if (trouble !== undefined) throw invalid(`line ${i + 1} ${trouble}`)
-    }
-    if (lines.length === 0) return 0
+  const keep = async (lines: readonly PushedLine[], key: string | undefined): Promise<void> => {
+    if (lines.length === 0) return
     try {
       await store.append(lines.map((line) => named(lineOf(line))), key)
     } catch (cause) {
@@ -39,7 +46,14 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
       }
       throw cause
     }
-    return lines.length
+  }
+  /** Or none of them. */
+  const keepAll = async (lines: readonly PushedLine[], key: string | undefined): Promise<void> => {
+    for (const [i, line] of lines.entries()) {
+      const trouble = troubleWith(line)
+      if (trouble !== undefined) throw invalid(`line ${i + 1} ${trouble}`)
+    }
+    await keep(lines, key)
   }
 
   return [
@@ -48,29 +62,35 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
       description: '`time`, `function`, `instance`, `level`, `callId` and `message` mean what they say; the whole line is kept. Without a time it is now.',
       upload: LINES_TYPE, answers: { 200: { description: 'They are kept', schema: Accepted } },
       async handle({ request, headers }) {
-        const text = textIn(await readBytes(request, maxPushBytes))
-        return json({ accepted: await keep(() => jsonLinesIn(text, nowMs()), headers['idempotency-key']) })
+        const lines = await linesOf(request, (bytes) => jsonLinesIn(textIn(bytes), nowMs()))
+        await keepAll(lines, headers['idempotency-key'])
+        return json({ accepted: lines.length })
       },
     }),
 
     route({
       ...same, at: '/loki/api/v1/push', id: 'pushLoki', summary: "Loki's push API: JSON, or Protocol Buffers under Snappy",
-      upload: ANY_TYPE, answers: { 204: { description: 'They are kept' } },
+      // Some say it of what is under Snappy in any case.
+      encodings: [...ENCODINGS, 'snappy'], upload: ANY_TYPE, answers: { 204: { description: 'They are kept' } },
       async handle({ request, headers }) {
-        const bytes = await readBytes(request, maxPushBytes)
         const isJson = (request.headers['content-type'] ?? '').startsWith('application/json')
-        await keep(() => isJson ? lokiJsonLines(JSON.parse(textIn(bytes))) : lokiProtoLines(unsnap(bytes, maxPushBytes * 2)), headers['idempotency-key'])
+        const lines = await linesOf(request, (bytes) => isJson ? lokiJsonLines(JSON.parse(textIn(bytes))) : lokiProtoLines(unsnap(bytes, maxUnpackedBytes)))
+        await keepAll(lines, headers['idempotency-key'])
         return nothing()
       },
     }),
 
     route({
-      ...same, at: '/otlp/v1/logs', id: 'pushOtlp', summary: 'OTLP/HTTP logs as JSON, uncompressed',
-      upload: 'application/json', answers: { 200: { description: 'They are kept', type: 'application/json' } },
+      ...same, at: '/otlp/v1/logs', id: 'pushOtlp', summary: 'OTLP/HTTP logs: Protocol Buffers or JSON',
+      description: 'ExportLogsServiceRequest. Lines whose time cannot be are left out, and counted in `partial_success`. Errors are google.rpc.Status.',
+      upload: OTLP_TYPES, answers: { 200: { description: 'ExportLogsServiceResponse, in the form of the request', type: OTLP_TYPES }, ...otlpRefusals }, refuse: statusAnswer,
       async handle({ request, headers }) {
-        const bytes = await readBytes(request, maxPushBytes)
-        await keep(() => otlpLines(JSON.parse(textIn(bytes)), nowMs()), headers['idempotency-key'])
-        return json({})
+        const lines = await linesOf(request, (bytes) => isProtobuf(request) ? otlpProtoLines(bytes, nowMs()) : otlpLines(JSON.parse(textIn(bytes)), nowMs()))
+        const troubles = lines.map(troubleWith)
+        await keep(lines.filter((_, i) => troubles[i] === undefined), headers['idempotency-key'])
+        const rejected = troubles.filter((trouble) => trouble !== undefined)
+        const first = troubles.findIndex((trouble) => trouble !== undefined)
+        return exportAnswer(request, rejected.length, `line ${first + 1} ${rejected[0] ?? ''}`)
       },
     }),
   ]

@@ -1,7 +1,7 @@
 /** What Promtail, Alloy, Fluent Bit and Docker's driver send to Loki: JSON, or Protocol Buffers under Snappy. Pure. */
 import * as z from 'zod'
-import { bytesOf, fieldsOfMessage, type ProtoField, textOf } from './protobuf.ts'
-import { checkLines, checkParts, createPartCounter, createTextCounter } from './push-size.ts'
+import { bytesOf, type ProtoField, textOf } from './protobuf.ts'
+import { checkLines, checkParts, createFieldReader, createTextCounter } from './push-size.ts'
 import { type PushedLine, withFields } from './pushed-line.ts'
 
 const Streams = z.object({
@@ -31,14 +31,8 @@ export function lokiJsonLines(body: unknown): readonly PushedLine[] {
 
 /** PushRequest of Loki's push.proto, unpacked already. Throws `RangeError` for what is none, `PushTooLarge` for what is too much. */
 export function lokiProtoLines(message: Buffer): readonly PushedLine[] {
-  const countPart = createPartCounter()
   const countText = createTextCounter()
-  const fieldsIn: Fields = function* (bytes) {
-    for (const field of fieldsOfMessage(bytes)) {
-      countPart()
-      yield field
-    }
-  }
+  const fieldsIn = createFieldReader()
   const lines: PushedLine[] = []
   let streams = 0
   for (const stream of fieldsIn(message)) {

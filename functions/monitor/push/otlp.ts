@@ -1,9 +1,10 @@
-/** Logs of OpenTelemetry over HTTP, as JSON (OTLP 1.x, ExportLogsServiceRequest). Pure. */
+/** Logs of OpenTelemetry (OTLP 1.x, ExportLogsServiceRequest), as JSON. Pure. */
 import * as z from 'zod'
 import { checkParts } from './push-size.ts'
 import { type PushedLine, withFields } from './pushed-line.ts'
 
-const MAX_DEPTH = 8
+/** Of values in each other; what is deeper is left out. */
+export const MAX_DEPTH = 8
 const Nanos = z.union([z.string().regex(/^\d{1,20}$/), z.number().min(0)]).optional()
 const Attributes = z.array(z.object({ key: z.string(), value: z.unknown() })).default([])
 const Request = z.object({
@@ -18,12 +19,18 @@ const Request = z.object({
   })).default([]),
 })
 
+export type ExportLogsRequest = z.output<typeof Request>
+
 const NANOS_PER_MILLI = 1e6
 
 /** Throws for what has another form, `PushTooLarge` for what is too much. */
 export function otlpLines(body: unknown, nowMs: number): readonly PushedLine[] {
   checkParts(body)
-  return Request.parse(body).resourceLogs.flatMap(({ resource, scopeLogs }) => {
+  return linesIn(Request.parse(body), nowMs)
+}
+
+export function linesIn({ resourceLogs }: ExportLogsRequest, nowMs: number): readonly PushedLine[] {
+  return resourceLogs.flatMap(({ resource, scopeLogs }) => {
     const of = fieldsIn(resource?.attributes ?? [])
     const textOf = (name: string): string => typeof of[name] === 'string' ? of[name] : ''
     return scopeLogs.flatMap(({ logRecords }) => logRecords.map((record): PushedLine => {

@@ -41,6 +41,19 @@ export function bytesOf({ value }: ProtoField): Buffer {
   return value
 }
 
+/** Of a field that is a varint; a negative one comes as it is sent, as 64 bits without a sign. Throws `RangeError` for bytes. */
+export function varintOf({ value }: ProtoField): bigint {
+  if (typeof value !== 'bigint') throw new RangeError('a field holds bytes instead of a number')
+  return value
+}
+
+/** Of a field of fixed 64 bits: eight bytes. */
+export function fixed64Of(field: ProtoField): Buffer {
+  const bytes = bytesOf(field)
+  if (bytes.length !== 8) throw new RangeError(`a field of 8 bytes has ${bytes.length}`)
+  return bytes
+}
+
 export function textOf(field: ProtoField): string {
   return bytesOf(field).toString()
 }

@@ -1,5 +1,8 @@
 /** How much one push may hold. Its bytes are bounded already; millions of empty parts in them would hold up everybody else. Pure. */
+import { fieldsOfMessage, type ProtoField } from './protobuf.ts'
 
+/** What a packed push may become, as a multiple of `max_push_size`. */
+export const UNPACKED_FACTOR = 2
 /** Lines, streams, and whatever else comes in a row. */
 const MAX_LINES = 20_000
 /** Streams, records, labels: more than twenty for each of so many lines. */
@@ -21,6 +24,17 @@ export function createPartCounter(): () => void {
   let count = 0
   return () => {
     if (++count > MAX_PARTS) throw new PushTooLarge(`one push may have ${MAX_PARTS} parts: streams, lines, labels`)
+  }
+}
+
+/** The fields of all messages of one push, counted as its parts. */
+export function createFieldReader(): (message: Buffer) => Generator<ProtoField> {
+  const count = createPartCounter()
+  return function* (message) {
+    for (const field of fieldsOfMessage(message)) {
+      count()
+      yield field
+    }
   }
 }
 

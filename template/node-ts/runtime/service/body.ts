@@ -24,14 +24,26 @@ export async function readBody(request: IncomingMessage, { type, limitBytes }: B
 }
 
 /** 415 for a body that is sent as anything else. */
-export function checkType(request: IncomingMessage, type: string): void {
-  const sent = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase()
-  const encoding = request.headers['content-encoding'] ?? 'identity'
-  const isOther = type !== ANY_TYPE && sent !== type
-  if (isOther || encoding !== 'identity') {
-    const what = isOther ? `as ${type}, not ${sent || 'without a content-type'}` : `uncompressed, not as ${encoding}`
-    throw new Problem(415, 'unsupported_media_type', `send the body ${what}`, { headers: { accept: type } })
+export function checkType(request: IncomingMessage, type: string | readonly string[], encodings: readonly string[] = []): void {
+  const types = [type].flat()
+  const sent = typeOf(request)
+  const encoding = encodingOf(request)
+  const isOther = !types.includes(ANY_TYPE) && !types.includes(sent)
+  if (isOther || encoding !== 'identity' && !encodings.includes(encoding)) {
+    const what = isOther ? `as ${types.join(' or ')}, not ${sent || 'without a content-type'}` : `${['uncompressed', ...encodings].join(' or ')}, not as ${encoding}`
+    const headers = { accept: types.join(', '), ...!isOther && { 'accept-encoding': ['identity', ...encodings].join(', ') } }
+    throw new Problem(415, 'unsupported_media_type', `send the body ${what}`, { headers })
   }
+}
+
+/** Without its parameters; empty where there is none. */
+export function typeOf(request: IncomingMessage): string {
+  return (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+}
+
+/** The content coding; `identity`, where nothing is said. */
+export function encodingOf(request: IncomingMessage): string {
+  return request.headers['content-encoding']?.trim().toLowerCase() || 'identity'
 }
 
 /** Of all bodies that are being read: a crowd of large ones must not cost more memory than a board has. */

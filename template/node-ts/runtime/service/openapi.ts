@@ -83,8 +83,8 @@ function operationOf(route: RouteSpec, place: (schema: Json) => unknown): Json {
 function bodyOf({ body, bodyType = 'application/json', upload }: RouteSpec, place: (schema: Json) => unknown): Json {
   if (body !== undefined) return { requestBody: { required: true, content: { [bodyType]: { schema: place(inputJsonSchema(body)) } } } }
   // Any type is taken: bytes stand for all of them, or tools would send what they think each type looks like.
-  const type = upload === ANY_TYPE ? 'application/octet-stream' : upload
-  return type === undefined ? {} : { requestBody: { required: true, content: { [type]: { schema: { type: 'string', format: 'binary' } } } } }
+  const types = upload === undefined ? [] : [upload].flat().map((type) => type === ANY_TYPE ? 'application/octet-stream' : type)
+  return types.length === 0 ? {} : { requestBody: { required: true, content: Object.fromEntries(types.map((type) => [type, { schema: { type: 'string', format: 'binary' } }])) } }
 }
 
 function parametersOf(where: 'path' | 'query' | 'header', schema: Schema | undefined, place: (schema: Json) => unknown): Json[] {
@@ -103,8 +103,9 @@ function parametersOf(where: 'path' | 'query' | 'header', schema: Schema | undef
 }
 
 function answerOf({ description, schema, type, headers = {} }: AnswerSpec, place: (schema: Json) => unknown): Json {
-  const content = schema !== undefined ? { [type ?? 'application/json']: { schema: place(outputJsonSchema(schema)) } }
-    : type !== undefined ? { [type]: { schema: type === ANY_TYPE ? {} : { type: type === 'application/json' ? 'object' : 'string' } } } : undefined
+  const types = type !== undefined ? [type].flat() : schema !== undefined ? ['application/json'] : []
+  const schemaOf = (one: string): unknown => schema !== undefined ? place(outputJsonSchema(schema)) : one === ANY_TYPE ? {} : { type: one === 'application/json' ? 'object' : 'string' }
+  const content = types.length === 0 ? undefined : Object.fromEntries(types.map((one) => [one, { schema: schemaOf(one) }]))
   const described = Object.entries(headers).map(([name, meaning]) => [name, { description: meaning, schema: { type: 'string' } }] as const)
   return {
     description,

@@ -25,8 +25,8 @@ export type AnswerSpec = {
   readonly description: string
   /** Of the JSON, or of what `type` says. */
   readonly schema?: Schema
-  /** Content type; `application/json` where there is a schema. */
-  readonly type?: string
+  /** Content type, or several; `application/json` where there is a schema. */
+  readonly type?: string | readonly string[]
   /** Names with their meaning. */
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -52,8 +52,10 @@ export type RouteSpec = {
   readonly bodyType?: 'application/json' | 'application/x-www-form-urlencoded'
   /** 1 MiB, if nothing is said. */
   readonly bodyLimitBytes?: number
-  /** Instead of `body`: the content type of bytes that `handle` reads from `request` itself. */
-  readonly upload?: string
+  /** Instead of `body`: the content type of bytes that `handle` reads from `request` itself; a list, where it takes several. */
+  readonly upload?: string | readonly string[]
+  /** Of an upload: the content codings that `handle` undoes, in lower case. All others are 415. */
+  readonly encodings?: readonly string[]
   /** By status. Problems need none: every route may answer those. */
   readonly answers: Readonly<Record<number, AnswerSpec>>
 }
@@ -61,7 +63,7 @@ export type RouteSpec = {
 export type Route<Caller> = RouteSpec & {
   handle(call: Incoming<Caller, unknown, unknown, unknown, unknown>): Promise<Answer> | Answer
   /** For routes whose errors have a form of their own, OAuth's for example: the answer instead of the problem document. */
-  refuse?(problem: Problem): Answer
+  refuse?(problem: Problem, request: IncomingMessage): Answer
 }
 
 type Typed<Caller, Path, Query, Headers, Body> = Omit<RouteSpec, 'path' | 'query' | 'headers' | 'body'> & {
@@ -70,7 +72,7 @@ type Typed<Caller, Path, Query, Headers, Body> = Omit<RouteSpec, 'path' | 'query
   readonly headers?: Schema<Headers>
   readonly body?: Schema<Body>
   handle(call: Incoming<Caller, Path, Query, Headers, Body>): Promise<Answer> | Answer
-  refuse?(problem: Problem): Answer
+  refuse?(problem: Problem, request: IncomingMessage): Answer
 }
 
 type Nothing = Readonly<Record<string, never>>

@@ -87,7 +87,7 @@ function createRouteHandler<Caller>(route: Route<Caller>, who: (request: Incomin
       const incoming = { ...input, caller, request, response, get callId() { return callIdOf(call) }, get signal() { return signalOf(call) } }
       await send(response, await route.handle(incoming))
     } catch (error) {
-      refuse(response, error, route.refuse)
+      refuse(response, error, (problem) => route.refuse?.(problem, request) ?? problemAnswer(problem))
     } finally {
       // What nobody wanted of the body goes by: left where it is, it would be in the way of the connection's next call.
       if (!request.complete) request.resume()
@@ -114,7 +114,7 @@ function createInputReader(route: RouteSpec): (request: IncomingMessage, params:
     const search = queryOf(request)
     const query = route.query === undefined && search === '' ? {} : take(await readQuery(textsOf(new URLSearchParams(search))))
     const headers = route.headers === undefined ? {} : take(await readHeaders(textsOf(Object.entries(request.headers))))
-    if (route.upload !== undefined) checkType(request, route.upload)
+    if (route.upload !== undefined) checkType(request, route.upload, route.encodings)
     const body = route.body === undefined ? undefined
       : take(await checkValue(route.body, await readBody(request, bodyOptions), 'body'))
     if (errors.length > 0) {

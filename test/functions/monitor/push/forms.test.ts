@@ -1,10 +1,13 @@
 import * as assert from 'node:assert/strict'
+import { deflateSync, gzipSync } from 'node:zlib'
 import { jsonLinesIn } from '../../../../functions/monitor/push/json-lines.ts'
 import { lokiJsonLines, lokiProtoLines } from '../../../../functions/monitor/push/loki.ts'
 import { otlpLines } from '../../../../functions/monitor/push/otlp.ts'
+import { otlpProtoLines } from '../../../../functions/monitor/push/otlp-proto.ts'
 import { bytesField, varintField } from '../../../../functions/monitor/push/protobuf.ts'
 import { PushTooLarge } from '../../../../functions/monitor/push/push-size.ts'
 import { lineOf, troubleWithTime } from '../../../../functions/monitor/push/pushed-line.ts'
+import { unpack } from '../../../../functions/monitor/push/unpack.ts'
 import { snap, unsnap } from '../../../../functions/monitor/push/snappy.ts'
 import { cases, test } from '../../../kit.ts'
 
@@ -74,6 +77,45 @@ test('logs of OpenTelemetry', () => {
   assert.throws(() => otlpLines({ resourceLogs: 1 }, 0))
 })
 
+/** The same lines as `@opentelemetry/exporter-logs-otlp-proto` and `-http` 0.2 send them. */
+const sentAsProto = Buffer.from('Cs4CCjYKFgoMc2VydmljZS5uYW1lEgYKBHNob3AKEQoJaG9zdC5uYW1lEgQKAnBpCgcKAW4SAhgBEAASkwIKDAoFc2NvcGUSAzEuMBLEAQnA1E71UXKGGBARGgVFUlJPUioKCghpdCBicm9rZTIQCgFhEgsY+///////////ATIOCgFiEgkhAAAAAAAA+D8yBwoBYxICEAEyEgoBZBINKgsKAwoBeAoECgLDvDIdCgFlEhgyFgoUCgFmEg8yDQoLCgFnEgYKBGRlZXAyCgoBaBIFOgMBAv8yDgoDYmlnEgcYgNCV/7wxOABFAQAAAEoQW47/95gDgQPSabYzgT/GDFII7uGbfsPBsXRZwNRO9VFyhhgSPAnA1E71UXKGGBAJKiQyIgoMCgR1c2VyEgQKAnUxChIKBGxpc3QSCioICgIYAQoCGAI4AFnA1E71UXKGGA==', 'base64')
+const sentAsJson = {"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}},{"key":"host.name","value":{"stringValue":"pi"}},{"key":"n","value":{"intValue":1}}],"droppedAttributesCount":0},"scopeLogs":[{"scope":{"name":"scope","version":"1.0"},"logRecords":[{"timeUnixNano":"1767225600123000000","observedTimeUnixNano":"1767225600123000000","severityNumber":17,"severityText":"ERROR","body":{"stringValue":"it broke"},"attributes":[{"key":"a","value":{"intValue":-5}},{"key":"b","value":{"doubleValue":1.5}},{"key":"c","value":{"boolValue":true}},{"key":"d","value":{"arrayValue":{"values":[{"stringValue":"x"},{"stringValue":"ü"}]}}},{"key":"e","value":{"kvlistValue":{"values":[{"key":"f","value":{"kvlistValue":{"values":[{"key":"g","value":{"stringValue":"deep"}}]}}}]}}},{"key":"h","value":{"bytesValue":"AQL/"}},{"key":"big","value":{"intValue":1700000000000}}],"droppedAttributesCount":0,"flags":1,"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174"},{"timeUnixNano":"1767225600123000000","observedTimeUnixNano":"1767225600123000000","severityNumber":9,"body":{"kvlistValue":{"values":[{"key":"user","value":{"stringValue":"u1"}},{"key":"list","value":{"arrayValue":{"values":[{"intValue":1},{"intValue":2}]}}}]}},"attributes":[],"droppedAttributesCount":0}]}]}]}
+
+test('what an SDK of OpenTelemetry sends as Protocol Buffers is the same as what it sends as JSON', () => {
+  const [one, two, ...more] = otlpProtoLines(sentAsProto, 7)
+  assert.deepEqual([one, two, ...more], otlpLines(sentAsJson, 7))
+  assert.deepEqual([one?.functionName, one?.instance, one?.timeMs, two?.text], ['shop', 'pi', 1_767_225_600_123, '{"user":"u1","list":[1,2]}'])
+  assert.deepEqual(JSON.parse(one?.text ?? ''), {
+    a: -5, b: 1.5, c: true, d: ['x', 'ü'], e: { f: { g: 'deep' } }, h: 'AQL/', big: 1_700_000_000_000,
+    level: 'error', trace_id: '5b8efff798038103d269b633813fc60c', span_id: 'eee19b7ec3c1b174', message: 'it broke',
+  })
+})
+
+test('Protocol Buffers of OpenTelemetry: nothing is no line, a line may have nothing in it, what is no message is refused', () => {
+  const record = (...fields: Buffer[]): Buffer => bytesField(1, bytesField(2, bytesField(2, Buffer.concat(fields))))
+  assert.deepEqual(otlpProtoLines(Buffer.alloc(0), 7), [])
+  assert.deepEqual(otlpProtoLines(record(), 7).map(({ timeMs, functionName, text }) => [timeMs, functionName, text]), [[7, '', '""']])
+  for (const bad of [Buffer.from([0x0a, 0x7f, 1]), record(varintField(1, 5n)), record(bytesField(2, Buffer.from('x'))), record(bytesField(1, Buffer.from('x')))]) {
+    assert.throws(() => otlpProtoLines(bad, 7), RangeError)
+  }
+})
+
+test('a value of OpenTelemetry that lies in thousands of others is left out', () => {
+  let deep = bytesField(1, Buffer.from('bottom'))
+  for (let i = 0; i < 10_000; i++) deep = bytesField(5, bytesField(1, deep))
+  const [line] = otlpProtoLines(bytesField(1, bytesField(2, bytesField(2, bytesField(5, deep)))), 7)
+  assert.match(line?.text ?? '', /^\[+null\]+$/)
+})
+
+test('what was packed comes back; what becomes larger than it may is let go, and what was not packed is refused', () => {
+  const text = Buffer.from('a line\n'.repeat(1000))
+  for (const packed of [gzipSync(text), deflateSync(text)]) {
+    assert.deepEqual(unpack(packed, text.length), text)
+    assert.throws(() => unpack(packed, text.length - 1), PushTooLarge)
+  }
+  for (const bad of [Buffer.alloc(0), text, gzipSync(text).subarray(0, 30)]) assert.throws(() => unpack(bad, MAX), (error) => !(error instanceof PushTooLarge))
+})
+
 test('a time that cannot be is said', () => {
   const day = 86_400_000
   assert.deepEqual([NaN, 10 * day + 7_200_000, 2 * day, 10 * day].map((timeMs) => troubleWithTime(timeMs, 10 * day, 7 * day)),
@@ -95,6 +137,9 @@ cases('a small push that is millions of parts, or becomes more than memory holds
   { name: 'a large label on many lines, in JSON', read: () => lokiJsonLines({ streams: [{ stream: { a: 'x'.repeat(million) }, values: Array.from({ length: 10_000 }, () => ['1', '']) }] }) },
   { name: 'streams in JSON', read: () => lokiJsonLines({ streams: Array.from({ length: million }, () => ({ values: [] })) }) },
   { name: 'records of OpenTelemetry', read: () => otlpLines({ resourceLogs: [{ scopeLogs: [{ logRecords: Array.from({ length: million }, () => ({})) }] }] }, 0) },
+  { name: 'resources of OpenTelemetry, as Protocol Buffers', read: () => otlpProtoLines(empty(0x0a), 0) },
+  { name: 'records of OpenTelemetry, as Protocol Buffers', read: () => otlpProtoLines(bytesField(1, bytesField(2, empty(0x12, 30_000))), 0) },
+  { name: 'attributes of a record, as Protocol Buffers', read: () => otlpProtoLines(bytesField(1, bytesField(2, bytesField(2, empty(0x32)))), 0) },
   { name: 'rows of rows', read: () => otlpLines({ resourceLogs: Array.from({ length: 1000 }, () => ({ scopeLogs: Array.from({ length: 1000 }, () => ({})) })) }, 0) },
 ], ({ read }) => assert.throws(read, PushTooLarge))
 
