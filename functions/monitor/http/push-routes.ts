@@ -10,7 +10,7 @@ import { jsonLinesIn } from '../push/json-lines.ts'
 import { lokiJsonLines, lokiProtoLines } from '../push/loki.ts'
 import { otlpLines } from '../push/otlp.ts'
 import { otlpProtoLines } from '../push/otlp-proto.ts'
-import { checkLines, PushTooLarge, UNPACKED_FACTOR } from '../push/push-size.ts'
+import { checkJson, checkLines, PushTooLarge, UNPACKED_FACTOR } from '../push/push-size.ts'
 import { createPushedNames } from '../push/pushed-names.ts'
 import { lineOf, type PushedLine, troubleWithTime } from '../push/pushed-line.ts'
 import { unsnap } from '../push/snappy.ts'
@@ -74,7 +74,7 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
       encodings: [...ENCODINGS, 'snappy'], upload: ANY_TYPE, answers: { 204: { description: 'They are kept' } },
       async handle({ request, headers }) {
         const isJson = (request.headers['content-type'] ?? '').startsWith('application/json')
-        const lines = await linesOf(request, (bytes) => isJson ? lokiJsonLines(JSON.parse(textIn(bytes))) : lokiProtoLines(unsnap(bytes, maxUnpackedBytes)))
+        const lines = await linesOf(request, (bytes) => isJson ? lokiJsonLines(jsonIn(bytes)) : lokiProtoLines(unsnap(bytes, maxUnpackedBytes)))
         await keepAll(lines, headers['idempotency-key'])
         return nothing()
       },
@@ -85,7 +85,7 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
       description: 'ExportLogsServiceRequest. Lines whose time cannot be are left out, and counted in `partial_success`. Errors are google.rpc.Status.',
       upload: OTLP_TYPES, answers: { 200: { description: 'ExportLogsServiceResponse, in the form of the request', type: OTLP_TYPES }, ...otlpRefusals }, refuse: statusAnswer,
       async handle({ request, headers }) {
-        const lines = await linesOf(request, (bytes) => isProtobuf(request) ? otlpProtoLines(bytes, nowMs()) : otlpLines(JSON.parse(textIn(bytes)), nowMs()))
+        const lines = await linesOf(request, (bytes) => isProtobuf(request) ? otlpProtoLines(bytes, nowMs()) : otlpLines(jsonIn(bytes), nowMs()))
         const troubles = lines.map(troubleWith)
         await keep(lines.filter((_, i) => troubles[i] === undefined), headers['idempotency-key'])
         const rejected = troubles.filter((trouble) => trouble !== undefined)
@@ -114,6 +114,12 @@ function attempt(read: () => readonly PushedLine[]): readonly PushedLine[] {
 
 function invalid(detail: string): Problem {
   return new Problem(422, 'invalid_lines', `the body cannot be taken: ${detail}`, { errors: [{ in: 'body', path: '', detail }] })
+}
+
+function jsonIn(bytes: Buffer): unknown {
+  const text = textIn(bytes)
+  checkJson(text)
+  return JSON.parse(text)
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })

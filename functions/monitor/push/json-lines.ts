@@ -1,12 +1,13 @@
 /** One JSON object per line. Pure. */
 import { fieldsOf } from '../logs/line.ts'
-import { checkLines } from './push-size.ts'
+import { checkJson, checkLines } from './push-size.ts'
 import type { PushedLine } from './pushed-line.ts'
 
 /** Throws a sentence for the first line that is none, `PushTooLarge` for what is too much. */
 export function jsonLinesIn(text: string, nowMs: number): readonly PushedLine[] {
   const lines = text.split('\n').map((line) => line.trim()).filter((line) => line !== '')
   checkLines(lines.length)
+  checkJson(text)
   return lines.map((line, i) => {
     const fields = fieldsOf(line)
     if (fields === undefined) throw new Error(`line ${i + 1} is not a JSON object`)

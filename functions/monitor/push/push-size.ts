@@ -9,6 +9,7 @@ const MAX_LINES = 20_000
 const MAX_PARTS = 500_000
 /** Characters of all lines, with the labels that each has of its stream: one stream with large labels and many lines is small as it is sent. */
 const MAX_TEXT_LENGTH = 32 * 2 ** 20
+const [QUOTE, BACKSLASH, BRACE, BRACKET] = [0x22, 0x5c, 0x7b, 0x5b]
 
 /** A push that is no longer read on. */
 export class PushTooLarge extends RangeError {
@@ -43,6 +44,18 @@ export function createTextCounter(): (length: number) => void {
   let sum = 0
   return (length) => {
     if ((sum += length) > MAX_TEXT_LENGTH) throw new PushTooLarge(`the lines of one push, each with its labels, may have ${MAX_TEXT_LENGTH} characters`)
+  }
+}
+
+/** Of JSON, before it is parsed: millions of empty parts are a few bytes as they are sent, and hundreds of megabytes when they are made. */
+export function checkJson(text: string): void {
+  const count = createPartCounter()
+  let isInString = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) isInString = !isInString
+    else if (isInString) at += Number(code === BACKSLASH)
+    else if (code === BRACE || code === BRACKET) count()
   }
 }
 
