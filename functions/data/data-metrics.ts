@@ -30,7 +30,7 @@ const gauges: readonly Gauge[] = [
   { name: 'copy_age_seconds', help: 'Since everything was copied off-site.', valueOf: ({ copyAgeSeconds }) => copyAgeSeconds },
 ]
 
-export function dataMetrics(engine: Engine): readonly Metric[] {
+export function dataMetrics(engine: Pick<Engine, 'counts' | 'list'>): readonly Metric[] {
   const counts = engine.counts()
   const databases = engine.list()
   return [
