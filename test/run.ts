@@ -1,6 +1,7 @@
 /**
  * Runs test files, each in a process of its own, and adds up what they say. A file that ends without a count, with
  * no test, or after its time limit is a failure. Arguments are parts of file names: `node test/run.ts local stack`.
+ * What a file leaves out it says on a line that begins with `skipped: `, which is shown.
  * With `--again` a file that fails is run once more at the end, alone: what passes then is told as unsteady, and counts.
  */
 import { spawn } from 'node:child_process'
@@ -55,6 +56,7 @@ async function runFile(file: string, mayFail: boolean): Promise<void> {
   }
   const seconds = ((Date.now() - startedAt) / 1000).toFixed(1)
   console.log(`${bad === 0 ? 'ok  ' : 'FAIL'} ${file} (${good} passed, ${bad} failed; ${seconds} s)`.replace(/\((\d+) passed, 0 failed;/, '($1;'))
+  for (const [line] of output.matchAll(/^skipped: .*$/gm)) console.log(`     ${line}`)
   if (bad > 0) console.log(output.replace(/^(\d+ passed, \d+ failed)$/gm, '  $1'))
 }
 
