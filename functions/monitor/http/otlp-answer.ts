@@ -10,7 +10,9 @@ const PROTOBUF = 'application/x-protobuf'
 export const OTLP_TYPES = [PROTOBUF, 'application/json'] as const
 
 const refusal: AnswerSpec = { description: 'google.rpc.Status: `message` says what is wrong', type: OTLP_TYPES }
-export const otlpRefusals = { 400: refusal, 401: refusal, 413: refusal, 415: refusal, 429: refusal, 500: refusal, 507: refusal }
+export const otlpRefusals = { 400: refusal, 401: refusal, 413: refusal, 415: refusal, 429: refusal, 500: refusal, 503: refusal }
+/** What the protocol has one of its own for: what cannot be decoded, and what is to be sent again (of 507 senders let the lines go). */
+const statuses: Readonly<Record<number, number>> = { 422: 400, 507: 503 }
 
 export function isProtobuf(request: IncomingMessage): boolean {
   return typeOf(request) === PROTOBUF
@@ -22,9 +24,9 @@ export function exportAnswer(request: IncomingMessage, rejected: number, why: st
   return protobuf(rejected === 0 ? Buffer.alloc(0) : bytesField(1, Buffer.concat([varintField(1, BigInt(rejected)), bytesField(2, Buffer.from(why))])))
 }
 
-/** What cannot be decoded is 400 in the protocol. Who sends neither form is answered as JSON. */
+/** Who sends neither form is answered as JSON. */
 export function statusAnswer({ status: own, message, headers }: Problem, request: IncomingMessage): Answer {
-  const status = own === 422 ? 400 : own
+  const status = statuses[own] ?? own
   return isProtobuf(request) ? protobuf(bytesField(2, Buffer.from(message)), status, headers) : json({ message }, status, headers)
 }
 

@@ -40,6 +40,9 @@ if (mayMount) {
       await assert.rejects(writeFile(join(disk.folder, 'ballast'), Buffer.alloc(8 * MEGABYTE)), /ENOSPC/)
       await eventually('it is told', () => told.some((text) => text.includes('the disk is full')))
       assert.equal((await monitor.push([{ message: 'x'.repeat(100_000) }])).status, 507)
+      const logs = { resourceLogs: [{ scopeLogs: [{ logRecords: [{ body: { stringValue: 'x'.repeat(100_000) } }] }] }] }
+      const otlp = await monitor.call('POST', '/otlp/v1/logs', { body: JSON.stringify(logs), headers: { 'content-type': 'application/json' } })
+      assert.deepEqual([otlp.status, await otlp.json()], [503, { message: 'the disk is full: the lines were not kept' }])
       assert.equal((await monitor.lines('text=kept')).length, 1)
       await rm(join(disk.folder, 'ballast'))
       await eventually('lines are taken again', async () => (await monitor.push([{ message: 'again' }])).status === 200)
