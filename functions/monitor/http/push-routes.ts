@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { json, nothing } from '@bramble/runtime/service/answer'
 import { ANY_TYPE, encodingOf, readBytes } from '@bramble/runtime/service/body'
-import { Problem } from '@bramble/runtime/service/problem'
+import { busy, Problem } from '@bramble/runtime/service/problem'
 import { type Route, routeFor } from '@bramble/runtime/service/route'
 import * as z from 'zod'
 import type { LogStore } from '../logs/log-store.ts'
@@ -19,6 +19,9 @@ import { exportAnswer, isProtobuf, OTLP_TYPES, otlpRefusals, statusAnswer } from
 
 export type PushRoutesDeps = { readonly store: LogStore; readonly maxPushBytes: number; readonly retentionMs: number; readonly nowMs: () => number }
 
+/** Of all pushes that are not kept yet, unpacked: the bound of bodies sees them as they come, and while they come. */
+const HELD_BYTES = 16 * 2 ** 20
+const BUSY_SECONDS = 1
 const LINES_TYPE = 'application/x-ndjson'
 const keyHeader = z.object({ 'idempotency-key': z.string().regex(/^[\x21-\x7e]{1,128}$/).optional().describe('A push sent again with its key is kept once') })
 const Accepted = z.object({ accepted: z.int() })
@@ -28,10 +31,24 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
   const same = { method: 'post', tag: 'push', access: 'token', headers: keyHeader, encodings: ENCODINGS } as const
   const maxUnpackedBytes = maxPushBytes * UNPACKED_FACTOR
 
-  const linesOf = async (request: IncomingMessage, read: (bytes: Buffer) => readonly PushedLine[]): Promise<readonly PushedLine[]> => {
-    const bytes = await readBytes(request, maxPushBytes)
+  let heldBytes = 0
+  /** Reads a push, whatever it is packed in, and hands its lines on. */
+  const take = async <T>(request: IncomingMessage, read: (bytes: Buffer) => readonly PushedLine[], then: (lines: readonly PushedLine[]) => Promise<T>): Promise<T> => {
+    const sent = await readBytes(request, maxPushBytes)
     const isPacked = ENCODINGS.some((one) => one === encodingOf(request))
-    return attempt(() => read(isPacked ? unpack(bytes, maxUnpackedBytes) : bytes))
+    const bytes = isPacked ? attempt(() => unpack(sent, maxUnpackedBytes)) : sent
+    // One alone is always taken.
+    if (heldBytes > 0 && heldBytes + bytes.length > HELD_BYTES) throw busy('as many pushes are being kept as may be at once', BUSY_SECONDS)
+    heldBytes += bytes.length
+    try {
+      return await then(attempt(() => {
+        const lines = read(bytes)
+        checkLines(lines.length)
+        return lines
+      }))
+    } finally {
+      heldBytes -= bytes.length
+    }
   }
   const troubleWith = ({ timeMs }: PushedLine): string | undefined => troubleWithTime(timeMs, nowMs(), retentionMs)
 
@@ -62,9 +79,10 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
       description: '`time`, `function`, `instance`, `level`, `callId` and `message` mean what they say; the whole line is kept. Without a time it is now.',
       upload: LINES_TYPE, answers: { 200: { description: 'They are kept', schema: Accepted } },
       async handle({ request, headers }) {
-        const lines = await linesOf(request, (bytes) => jsonLinesIn(textIn(bytes), nowMs()))
-        await keepAll(lines, headers['idempotency-key'])
-        return json({ accepted: lines.length })
+        return take(request, (bytes) => jsonLinesIn(textIn(bytes), nowMs()), async (lines) => {
+          await keepAll(lines, headers['idempotency-key'])
+          return json({ accepted: lines.length })
+        })
       },
     }),
 
@@ -74,8 +92,7 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
       encodings: [...ENCODINGS, 'snappy'], upload: ANY_TYPE, answers: { 204: { description: 'They are kept' } },
       async handle({ request, headers }) {
         const isJson = (request.headers['content-type'] ?? '').startsWith('application/json')
-        const lines = await linesOf(request, (bytes) => isJson ? lokiJsonLines(jsonIn(bytes)) : lokiProtoLines(unsnap(bytes, maxUnpackedBytes)))
-        await keepAll(lines, headers['idempotency-key'])
+        await take(request, (bytes) => isJson ? lokiJsonLines(jsonIn(bytes)) : lokiProtoLines(unsnap(bytes, maxUnpackedBytes)), (lines) => keepAll(lines, headers['idempotency-key']))
         return nothing()
       },
     }),
@@ -85,23 +102,22 @@ export function pushRoutes({ store, maxPushBytes, retentionMs, nowMs }: PushRout
       description: 'ExportLogsServiceRequest. Lines whose time cannot be are left out, and counted in `partial_success`. Errors are google.rpc.Status.',
       upload: OTLP_TYPES, answers: { 200: { description: 'ExportLogsServiceResponse, in the form of the request', type: OTLP_TYPES }, ...otlpRefusals }, refuse: statusAnswer,
       async handle({ request, headers }) {
-        const lines = await linesOf(request, (bytes) => isProtobuf(request) ? otlpProtoLines(bytes, nowMs()) : otlpLines(jsonIn(bytes), nowMs()))
-        const troubles = lines.map(troubleWith)
-        await keep(lines.filter((_, i) => troubles[i] === undefined), headers['idempotency-key'])
-        const rejected = troubles.filter((trouble) => trouble !== undefined)
-        const first = troubles.findIndex((trouble) => trouble !== undefined)
-        return exportAnswer(request, rejected.length, `line ${first + 1} ${rejected[0] ?? ''}`)
+        return take(request, (bytes) => isProtobuf(request) ? otlpProtoLines(bytes, nowMs()) : otlpLines(jsonIn(bytes), nowMs()), async (lines) => {
+          const troubles = lines.map(troubleWith)
+          await keep(lines.filter((_, i) => troubles[i] === undefined), headers['idempotency-key'])
+          const rejected = troubles.filter((trouble) => trouble !== undefined)
+          const first = troubles.findIndex((trouble) => trouble !== undefined)
+          return exportAnswer(request, rejected.length, `line ${first + 1} ${rejected[0] ?? ''}`)
+        })
       },
     }),
   ]
 }
 
 /** What a reader says against the bytes is the caller's fault. */
-function attempt(read: () => readonly PushedLine[]): readonly PushedLine[] {
+function attempt<T>(read: () => T): T {
   try {
-    const lines = read()
-    checkLines(lines.length)
-    return lines
+    return read()
   } catch (error) {
     if (error instanceof PushTooLarge) throw new Problem(413, 'too_large', error.message)
     if (error instanceof z.ZodError) {

@@ -94,8 +94,9 @@ test('OpenTelemetry is told how many lines were left out and why, and of errors 
   assert.equal((await send(monitor, { ...OTLP_JSON, type: 'text/plain' }, text('{}'))).status, 415)
 })
 
-test('a bomb is refused, in each form, and memory does not grow with what it would become', async () => {
-  await using monitor = await startMonitor()
+test('a bomb is refused, in each form, and memory does not grow with what it would become, nor with how many come at once', async () => {
+  // As in a pod.
+  await using monitor = await startMonitor({ NODE_OPTIONS: '--max-old-space-size=192' })
   // A gigabyte, in a megabyte: packed parts behind each other are one.
   const bomb = Buffer.concat(Array<Buffer>(64).fill(gzipSync(Buffer.alloc(2 ** 24))))
   const answers = await Promise.all([...bodies.keys()].map((form) => send(monitor, form, bomb, { 'content-encoding': 'gzip' })))
@@ -105,5 +106,9 @@ test('a bomb is refused, in each form, and memory does not grow with what it wou
   assert.deepEqual(answers.map(({ status }) => status), answers.map(() => 413))
   const peak = Number(/^VmHWM:\s*(\d+) kB/m.exec(await readFile(`/proc/${monitor.process.pid()}/status`, 'utf8'))?.[1])
   assert.ok(peak < 256 * 1024, `${peak} kB`)
+  // Full of lines that are kept, in kilobytes: each has its place, and all together would not.
+  const many = gzipSync(text(`{"function":"many","message":"${'x'.repeat(350)}"}\n`.repeat(20_000)), { level: 1 })
+  const taken = await Promise.all(Array.from({ length: 24 }, () => send(monitor, LINES, many, { 'content-encoding': 'gzip' })))
+  assert.deepEqual(new Set(taken.map(({ status }) => status)), new Set([200, 429]))
   assert.equal((await monitor.push([{ message: 'on it goes' }])).status, 200)
 })
