@@ -10,6 +10,8 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 
 const FILE_LIMIT_MS = 900_000
+/** How long a process that a file has left behind may hold its output. */
+const ORPHANS_MS = 10_000
 const MAX_OUTPUT_BYTES = 1_000_000
 /** Suites with runners of their own, or with needs of their own: those run when named, as in `node test/run.ts image-host/`. */
 const elsewhere = ['bench', 'soak', 'cluster', 'browser', 'fixtures', 'image-host']
@@ -75,8 +77,18 @@ async function capture(file: string): Promise<{ output: string; code: number | n
     output += `\n${file} took longer than ${FILE_LIMIT_MS / 1000} s and was ended\n`
     child.kill('SIGKILL')
   }, FILE_LIMIT_MS)
-  return new Promise((resolve) => child.on('close', (code) => {
-    clearTimeout(timer)
-    resolve({ output, code })
-  }))
+  return new Promise((resolve) => {
+    let orphans: NodeJS.Timeout | undefined
+    child.on('exit', () => {
+      clearTimeout(timer)
+      orphans = setTimeout(() => {
+        for (const stream of [child.stdout, child.stderr]) stream.destroy()
+        resolve({ output: `${output}\n${file} has ended, and a process that it began has not\n`, code: 1 })
+      }, ORPHANS_MS)
+    })
+    child.on('close', (code) => {
+      clearTimeout(orphans)
+      resolve({ output, code })
+    })
+  })
 }
