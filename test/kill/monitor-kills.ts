@@ -27,11 +27,17 @@ const FILL = 'x'.repeat(300)
 const RETRY_MS = 20
 const PATIENCE_MS = 60_000
 
-type Ledger = { readonly acknowledged: Set<string>; retried: number; isOver: boolean }
+type Ledger = {
+  readonly acknowledged: Set<string>
+  retried: number
+  isOver: boolean
+  /** While lines are counted no more come: who counts would never be done. */
+  isPaused: boolean
+}
 
 export async function monitorKills({ rounds, longestLifeMs, print }: MonitorKillsPlan): Promise<MonitorKillsReport> {
   await using monitor = await startMonitor()
-  const ledger: Ledger = { acknowledged: new Set(), retried: 0, isOver: false }
+  const ledger: Ledger = { acknowledged: new Set(), retried: 0, isOver: false, isPaused: false }
   const writers = Array.from({ length: WRITERS }, (_, writer) => write(monitor, ledger, writer))
   let report: MonitorKillsReport = { kills: 0, acknowledged: 0, missing: 0, doubled: 0, retried: 0 }
   for (let round = 1; round <= rounds; round++) {
@@ -48,8 +54,10 @@ export async function monitorKills({ rounds, longestLifeMs, print }: MonitorKill
       await Promise.all(writers)
       for (const id of ledger.acknowledged) promised.add(id)
     }
+    ledger.isPaused = true
     report = { ...await compare(monitor, promised), kills: round, retried: ledger.retried }
     print(`round ${round}: ${report.acknowledged} lines acknowledged so far, ${report.missing} lost, ${report.doubled} twice; ${report.retried} pushes sent again; up again after ${startedMs.toFixed(0)} ms`)
+    ledger.isPaused = false
   }
   const errors = monitor.process.logs().filter(({ level }) => level === 'error' || level === 'raw')
   if (errors.length > 0) throw new Error(`the service complained: ${JSON.stringify(errors.slice(0, 5))}`)
@@ -59,6 +67,7 @@ export async function monitorKills({ rounds, longestLifeMs, print }: MonitorKill
 /** Each push again and again with its key until it is answered. */
 async function write(monitor: Monitor, ledger: Ledger, writer: number): Promise<void> {
   for (let number = 0; !ledger.isOver; number++) {
+    while (ledger.isPaused) await pause(RETRY_MS)
     const ids = Array.from({ length: LINES_AT_ONCE }, (_, i) => `${writer}-${number}-${i}`)
     const key = randomBytes(12).toString('hex')
     const lines = ids.map((id) => ({ function: 'kill', id, fill: FILL, chance: Math.random() }))
